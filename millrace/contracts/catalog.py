@@ -1,0 +1,86 @@
+"""The catalog: every source, model and suite of a project folder, read and validated whole."""
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+from pydantic import ConfigDict
+
+from millrace.contracts.model import GoldModel, Model, RealtimeModel, StreamModel
+from millrace.contracts.read import read_model, read_source
+from millrace.contracts.source import Source, Strict
+from millrace.errors import ConfigError
+
+
+class Catalog(Strict):
+    """What a project folder declares. Look-ups raise ConfigError naming what exists."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    project_dir: Path
+    sources: tuple[Source, ...]
+    models: tuple[Model, ...]
+
+    @property
+    def domains(self) -> tuple[str, ...]:
+        return tuple(sorted({x.domain for x in (*self.sources, *self.models)}))
+
+    @property
+    def realtime(self) -> tuple[RealtimeModel, ...]:
+        return tuple(m for m in self.models if isinstance(m, RealtimeModel))
+
+    @property
+    def streams(self) -> tuple[StreamModel, ...]:
+        return tuple(m for m in self.models if isinstance(m, StreamModel))
+
+    @property
+    def gold(self) -> tuple[GoldModel, ...]:
+        return tuple(m for m in self.models if isinstance(m, GoldModel))
+
+    def source(self, name: str) -> Source:
+        for source in self.sources:
+            if source.name == name:
+                return source
+        raise ConfigError(f"no source '{name}'; there are: {', '.join(s.name for s in self.sources)}")
+
+    def gold_model(self, name: str) -> GoldModel:
+        for model in self.gold:
+            if model.name == name:
+                return model
+        raise ConfigError(f"no gold model '{name}'; there are: {', '.join(m.name for m in self.gold)}")
+
+    def suite_path(self, layer: str, table: str) -> Path:
+        return self.project_dir / "expectations" / layer / f"{table}.json"
+
+
+def source_folders(project_dir: Path) -> Iterator[Path]:
+    return (p.parent for p in sorted((project_dir / "sources").glob("*/*/source.yaml")))
+
+
+def model_files(project_dir: Path) -> Iterator[Path]:
+    return iter(sorted((project_dir / "models").glob("*/*/*.sql")))
+
+
+def read_catalog(project_dir: Path) -> Catalog:
+    """Read everything; raises one ConfigError that lists every problem with file and line."""
+    problems: list[str] = []
+    sources, models = [], []
+    for folder in source_folders(project_dir):
+        try:
+            sources.append(read_source(folder))
+        except ConfigError as error:
+            problems.append(str(error))
+    for path in model_files(project_dir):
+        try:
+            models.append(read_model(path))
+        except ConfigError as error:
+            problems.append(str(error))
+    if problems:
+        raise ConfigError("\n".join(problems))
+    return Catalog(project_dir=project_dir, sources=tuple(sources), models=tuple(models))
+
+
+@cache
+def catalog(project_dir: Path) -> Catalog:
+    """The catalog of this process, read once."""
+    return read_catalog(project_dir)

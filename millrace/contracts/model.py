@@ -1,0 +1,93 @@
+"""A model: one SQL file that makes one table; its YAML header says inputs, keys, windows and serving."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from millrace.contracts.source import Duration, Name, Strict
+
+Kind = Literal["realtime", "stream", "gold"]
+
+
+class _Model(Strict):
+    """What every kind has in common. `name`, `domain`, `path` and `sql` come from the file."""
+
+    name: Name
+    domain: Name
+    path: Path
+    sql: str
+    """The plain SELECT, without the header."""
+    sql_line: int = 1
+    """The line of the file on which the SELECT starts."""
+    description: str = ""
+    owner: str | None = None
+    inputs: tuple[str, ...] = Field(min_length=1)
+
+
+class RealtimeModel(_Model):
+    """ClickHouse SQL over live tables; becomes `realtime.<name>`, kept fresh by a materialized view."""
+
+    kind: Literal["realtime"] = "realtime"
+    order_by: tuple[str, ...] = Field(min_length=1)
+    ttl: Duration = timedelta(days=90)
+
+
+class StreamModel(_Model):
+    """Spark streaming SQL with state over one source; goes to `realtime.<name>` and, where named, to a topic."""
+
+    kind: Literal["stream"] = "stream"
+    watermark: Duration
+    key: tuple[str, ...] = Field(min_length=1)
+    """Identifies a result row: the sorting key in ClickHouse and the record key in the topic."""
+    output: Literal["update", "append"] = "update"
+    topic: str | None = None
+    ttl: Duration = timedelta(days=90)
+    trigger: Duration = timedelta(seconds=5)
+
+
+class Serve(Strict):
+    """Where a gold table is published in ClickHouse."""
+
+    database: Name = "gold"
+    table: Name | None = None
+    order_by: tuple[str, ...] = ()
+
+
+class GoldModel(_Model):
+    """Spark SQL over silver or gold tables; published to the lake, and to ClickHouse where `serve` says so.
+
+    Three ways to stay O(new): `partition` alone recomputes the partitions whose inputs changed; `partition` with
+    `insert_key` runs over the new rows only and inserts those whose key is not there; `key` recomputes the rows of
+    the keys that occur in the changed input partitions.
+    """
+
+    kind: Literal["gold"] = "gold"
+    partition: Name | None = None
+    key: tuple[Name, ...] = ()
+    insert_key: tuple[Name, ...] = ()
+    serve: Serve | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.key and (self.partition or self.insert_key):
+            raise ValueError("'key' goes alone; 'partition' may go with 'insert_key'")
+        if not self.key and not self.partition:
+            raise ValueError("say 'partition: <column>' or 'key: [<column>]', so that only what changed is recomputed")
+        return self
+
+
+Model = RealtimeModel | StreamModel | GoldModel
+KINDS: dict[Kind, type[RealtimeModel] | type[StreamModel] | type[GoldModel]] = {
+    "realtime": RealtimeModel,
+    "stream": StreamModel,
+    "gold": GoldModel,
+}
+
+
+def model_from(raw: dict[str, Any], path: Path, sql: str, sql_line: int) -> Model:
+    """Build the model that `path` (`models/<domain>/<kind>/<table>.sql`) holds; raises pydantic.ValidationError."""
+    kind = KINDS[path.parent.name]  # type: ignore[index]
+    place = {"name": path.stem, "domain": path.parent.parent.name, "path": path, "sql": sql, "sql_line": sql_line}
+    return kind(**{**raw, **place})

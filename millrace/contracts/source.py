@@ -1,0 +1,67 @@
+"""A source's contract: business facts only, from `sources/<domain>/<source>/source.yaml` and `event.avsc`."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from millrace.contracts.avro import Record
+from millrace.contracts.duration import parse_duration
+
+Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
+"""Written as `2 minutes`, `3 days`; units from seconds to days."""
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+
+
+class Strict(BaseModel):
+    """Frozen, and refuses keys it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Topic(Strict):
+    name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")
+    partitions: int = Field(default=3, ge=1, le=1000)
+    replication: int = Field(default=3, ge=1, le=9)
+    retention: Duration = timedelta(days=7)
+    key: str | None = None
+    """Field whose value is the record key; none means no key."""
+    max_record_bytes: int = Field(default=1_048_576, ge=1024)
+
+
+class Event(Strict):
+    """Which fields identify and date an event, and how long duplicates and stragglers are expected."""
+
+    id: str
+    time: str
+    lateness: Duration = timedelta(minutes=2)
+
+
+class Source(Strict):
+    """One kind of record. `domain`, `name`, `folder` and `record` come from where the contract lies."""
+
+    name: Name
+    domain: Name
+    folder: Path
+    record: Record
+    kind: Literal["stream", "cdc", "poll"] = "stream"
+    owner: str
+    description: str
+    topic: Topic
+    format: Literal["json", "avro"] = "json"
+    event: Event
+    dedup_window: Duration = timedelta(days=3)
+    live_retention: Duration = timedelta(days=3)
+    bronze_retention: Duration = timedelta(days=90)
+    pii: dict[str, Literal["pseudonym", "drop"]] = {}
+    """What happens to personal fields on the way to live and silver: replaced by a keyed HMAC, or left out."""
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        return tuple(f.name for f in self.record.fields)
+
+
+def source_from(raw: dict[str, Any], folder: Path, record: Record) -> Source:
+    """Build the contract that lies in `folder`; raises pydantic.ValidationError naming each wrong field."""
+    return Source(**{**raw, "name": folder.name, "domain": folder.parent.name, "folder": folder, "record": record})
