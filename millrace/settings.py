@@ -144,8 +144,13 @@ def read_settings() -> Settings:
     try:
         return Settings(**secrets)  # type: ignore[arg-type]
     except ValidationError as error:
-        lines = [f"{PREFIX}{'_'.join(map(str, e['loc'])).upper()}: {e['msg']}" for e in error.errors()]
+        lines = [_problem(e["loc"], e["msg"]) for e in error.errors()]
         raise ConfigError("the settings are not valid:\n  " + "\n  ".join(lines)) from error
+
+
+def _problem(loc: tuple[int | str, ...], message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    return f"{PREFIX}{'_'.join(map(str, loc)).upper()}: {text}" if loc else text
 
 
 @cache

@@ -6,6 +6,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from millrace import names
 from millrace.contracts.source import Duration, Name, Strict
 
 Kind = Literal["realtime", "stream", "gold"]
@@ -33,6 +34,11 @@ class RealtimeModel(_Model):
     order_by: tuple[str, ...] = Field(min_length=1)
     ttl: Duration = timedelta(days=90)
 
+    @property
+    def served_as(self) -> str:
+        """Where analysts read it in ClickHouse."""
+        return f"{names.REALTIME}.{self.name}"
+
 
 class StreamModel(_Model):
     """Spark streaming SQL with state over one source; goes to `realtime.<name>` and, where named, to a topic."""
@@ -45,6 +51,11 @@ class StreamModel(_Model):
     topic: str | None = None
     ttl: Duration = timedelta(days=90)
     trigger: Duration = timedelta(seconds=5)
+
+    @property
+    def served_as(self) -> str:
+        """Where analysts read it in ClickHouse."""
+        return f"{names.REALTIME}.{self.name}"
 
 
 class Serve(Strict):
@@ -76,6 +87,11 @@ class GoldModel(_Model):
         if not self.key and not self.partition:
             raise ValueError("say 'partition: <column>' or 'key: [<column>]', so that only what changed is recomputed")
         return self
+
+    @property
+    def served_as(self) -> str | None:
+        """Where analysts read it in ClickHouse; none when it stays in the lake."""
+        return f"{self.serve.database}.{self.serve.table or self.name}" if self.serve else None
 
 
 Model = RealtimeModel | StreamModel | GoldModel

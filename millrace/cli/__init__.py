@@ -1,0 +1,16 @@
+"""The `millrace` command: one module per command group, each with a typer `app` whose commands stand at the top."""
+
+import typer
+
+from millrace.cli import contracts, settings
+from millrace.cli.errors import CleanErrors
+
+app = typer.Typer(
+    name="millrace",
+    cls=CleanErrors,
+    help="Millrace: contracts, checks and operation of the lakehouse.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+for group in (contracts, settings):
+    app.add_typer(group.app)
