@@ -1,26 +1,38 @@
 """An Avro record schema, and the column types that follow from it in Spark and ClickHouse."""
 
 import json
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from millrace.errors import ConfigError
+from millrace.contracts.lines import line_of
+from millrace.contracts.problem import ContractError, Problem, Wrong
 
 _SPARK = {
     "string": "string", "int": "int", "long": "bigint", "float": "float", "double": "double",
     "boolean": "boolean", "bytes": "binary",
-    "timestamp-millis": "timestamp", "timestamp-micros": "timestamp", "date": "date", "uuid": "string",
+}  # fmt: skip
+_LOGICAL = {
+    "timestamp-millis": ("long", "timestamp"), "timestamp-micros": ("long", "timestamp"),
+    "date": ("int", "date"), "uuid": ("string", "string"),
 }  # fmt: skip
 _CLICKHOUSE = {
     "string": "String", "int": "Int32", "bigint": "Int64", "float": "Float32", "double": "Float64",
     "boolean": "Bool", "binary": "String", "timestamp": "DateTime64(6, 'UTC')", "date": "Date32",
 }  # fmt: skip
+_TYPES = ", ".join([*_SPARK, "enum", "array", "map", "record", "fixed", "decimal", *_LOGICAL])
+_FIELD_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_]{0,62}$")
+_EXAMPLE = '{"type": "record", "name": "Order", "fields": [{"name": "order_id", "type": "string"}]}'
+
+Named = dict[str, dict[str, Any]]
+"""Enums and records by the name they were declared with, since a later field may refer to them."""
 
 
 class Column(BaseModel):
-    """One field: its Spark SQL type, whether null is allowed, the values of an enum, and its doc."""
+    """One column: its Spark SQL type, whether null is allowed, the values of an enum, and its doc."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -48,7 +60,7 @@ class Record(BaseModel):
     doc: str
     fields: tuple[Column, ...]
     text: str
-    """The .avsc file's text."""
+    """The schema as one line of JSON."""
 
     def column(self, name: str) -> Column | None:
         return next((f for f in self.fields if f.name == name), None)
@@ -59,61 +71,127 @@ class Record(BaseModel):
 
 
 def read_record(path: Path) -> Record:
-    """Read an .avsc file that holds one record; raises ConfigError naming the file and the field."""
-    try:
-        schema = json.loads(path.read_text())
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"{path}:{error.lineno}: not JSON: {error.msg}") from error
-    if not isinstance(schema, dict) or schema.get("type") != "record" or not schema.get("fields"):
-        raise ConfigError(f"{path}:1: expected an Avro schema of type 'record' with fields")
-    fields = tuple(_column(path, field) for field in schema["fields"])
-    return Record(name=schema["name"], doc=schema.get("doc", ""), fields=fields, text=json.dumps(schema))
-
-
-def _column(path: Path, field: dict[str, Any]) -> Column:
-    kind, nullable = _without_null(field["type"])
-    try:
-        spark_type = _spark_type(kind)
-    except KeyError as error:
-        known = ", ".join([*_SPARK, "enum", "array", "map", "record", "decimal"])
-        raise ConfigError(f"{path}: field '{field['name']}' has type {error}; expected one of {known}") from error
-    symbols = tuple(kind["symbols"]) if isinstance(kind, dict) and kind.get("type") == "enum" else ()
-    return Column(
-        name=field["name"], spark_type=spark_type, nullable=nullable, doc=field.get("doc", ""), symbols=symbols
+    """Read an .avsc file that holds one record; raises ContractError naming every wrong field with its line."""
+    text = path.read_text()
+    schema = _parse(path, text)
+    problems: list[Problem] = []
+    columns: dict[str, Column] = {}
+    named: Named = {}
+    for number, field in enumerate(schema["fields"]):
+        try:
+            column = _column(field, named)
+            if column.name.lower() in columns:
+                raise Wrong(f"field '{column.name}' twice", "names that differ in more than upper and lower case")
+            columns[column.name.lower()] = column
+        except Wrong as wrong:
+            line = line_of(text, ("fields", number))
+            problems.append(Problem(path, line, wrong.found, wrong.expected, wrong.example))
+    if problems:
+        raise ContractError(problems)
+    _parse_as_avro(path, schema)
+    return Record(
+        name=schema["name"], doc=schema.get("doc", ""), fields=tuple(columns.values()), text=json.dumps(schema)
     )
 
 
+def _parse(path: Path, text: str) -> dict[str, Any]:
+    try:
+        schema = json.loads(text)
+    except json.JSONDecodeError as error:
+        raise ContractError([Problem(path, error.lineno, f"broken JSON ({error.msg})", "an Avro schema")]) from error
+    record = isinstance(schema, dict) and schema.get("type") == "record" and isinstance(schema.get("name"), str)
+    if not record or not isinstance(schema.get("fields"), list) or not schema["fields"]:
+        raise ContractError([Problem(path, 1, "no record", "one Avro record with a name and fields", _EXAMPLE)])
+    return dict(schema)
+
+
+def _parse_as_avro(path: Path, schema: dict[str, Any]) -> None:
+    """Let an Avro library judge what the walk over the fields does not look at: names, defaults, symbols."""
+    from fastavro import parse_schema
+    from fastavro.schema import SchemaParseException, UnknownType
+
+    try:
+        parse_schema(json.loads(json.dumps(schema)))
+    except (SchemaParseException, UnknownType, ValueError, TypeError) as error:
+        raise ContractError(
+            [Problem(path, 1, f"a schema that Avro refuses ({error})", "a valid Avro schema")]
+        ) from error
+
+
+def _column(field: Any, named: Named) -> Column:
+    name = field.get("name") if isinstance(field, dict) else None
+    if not isinstance(name, str) or "type" not in field:
+        raise Wrong(f"field {json.dumps(field)}", "a field with name and type", '{"name": "page", "type": "string"}')
+    if not _FIELD_NAME.match(name):
+        raise Wrong(f"field name '{name}'", "a letter, then letters, digits and '_'", "page_url")
+    try:
+        kind, nullable = _without_null(field["type"])
+        spark_type = _spark_type(kind, named)
+    except Wrong as wrong:
+        raise Wrong(f"field '{name}' of {wrong.found}", wrong.expected, wrong.example) from wrong
+    kind = named.get(kind, kind) if isinstance(kind, str) else kind
+    symbols = tuple(kind["symbols"]) if isinstance(kind, dict) and kind.get("type") == "enum" else ()
+    return Column(name=name, spark_type=spark_type, nullable=nullable, doc=field.get("doc", ""), symbols=symbols)
+
+
 def _without_null(kind: Any) -> tuple[Any, bool]:
-    """Split `["null", X]` into X and True. Unions of two real types are not supported."""
+    """Split `["null", X]` into X and True. Unions of two real types have no column type."""
     if not isinstance(kind, list):
         return kind, False
     rest = [k for k in kind if k != "null"]
     if len(rest) != 1:
-        raise KeyError(f"union {kind}")
+        raise Wrong(f"union type {json.dumps(kind)}", "a union of null and one type", '["null", "string"]')
     return rest[0], "null" in kind
 
 
-def _spark_type(kind: Any) -> str:
-    if isinstance(kind, str):
+def _spark_type(kind: Any, named: Named) -> str:
+    kind = _without_null(kind)[0]
+    if isinstance(kind, str) and kind in named:
+        kind = named[kind]
+    if isinstance(kind, str) and kind in _SPARK:
         return _SPARK[kind]
-    if isinstance(kind, list):
-        return _spark_type(_without_null(kind)[0])
-    if kind.get("logicalType") == "decimal":
+    if not isinstance(kind, dict) or "type" not in kind:
+        raise Wrong(f"type {json.dumps(kind)}", f"one of {_TYPES}")
+    try:
+        return _logical_type(kind) or _complex_type(kind, named)
+    except KeyError as error:
+        raise Wrong(f"type {json.dumps(kind)} without {error}", "a complete Avro type") from error
+
+
+def _logical_type(kind: dict[str, Any]) -> str | None:
+    logical = kind.get("logicalType")
+    if logical == "decimal":
         return f"decimal({kind['precision']},{kind.get('scale', 0)})"
-    if kind.get("logicalType") in _SPARK:
-        return _SPARK[kind["logicalType"]]
-    match kind["type"]:
-        case "enum":
-            return "string"
-        case "array":
-            return f"array<{_spark_type(kind['items'])}>"
-        case "map":
-            return f"map<string,{_spark_type(kind['values'])}>"
-        case "record":
-            inner = ",".join(f"{f['name']}:{_spark_type(f['type'])}" for f in kind["fields"])
-            return f"struct<{inner}>"
-        case plain:
-            return _spark_type(plain) if not isinstance(plain, str) else _SPARK[plain]
+    if logical is None:
+        return None
+    if logical not in _LOGICAL:
+        raise Wrong(f"logical type '{logical}'", f"one of {', '.join(_LOGICAL)}, decimal")
+    base, spark_type = _LOGICAL[logical]
+    if kind["type"] != base:
+        raise Wrong(f"logical type '{logical}' on '{kind['type']}'", f"it on '{base}'")
+    return spark_type
+
+
+def _complex_type(kind: dict[str, Any], named: Named) -> str:
+    build = _COMPLEX.get(kind["type"]) if isinstance(kind["type"], str) else None
+    spark_type = build(kind, named) if build else _spark_type(kind["type"], named)
+    if "name" in kind:
+        named[kind["name"]] = kind
+    return spark_type
+
+
+def _struct(kind: dict[str, Any], named: Named) -> str:
+    inner = ",".join(f"`{f['name']}`:{_spark_type(f['type'], named)}" for f in kind["fields"])
+    return f"struct<{inner}>"
+
+
+_COMPLEX: dict[str, Callable[[dict[str, Any], Named], str]] = {
+    "enum": lambda kind, named: "string" if kind["symbols"] else "",
+    "fixed": lambda kind, named: "binary",
+    "array": lambda kind, named: f"array<{_spark_type(kind['items'], named)}>",
+    "map": lambda kind, named: f"map<string,{_spark_type(kind['values'], named)}>",
+    "record": _struct,
+}
 
 
 def _decimal(spark_type: str) -> str | None:

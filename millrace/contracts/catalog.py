@@ -1,15 +1,19 @@
 """The catalog: every source, model and suite of a project folder, read and validated whole."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import TypeVar
 
 from pydantic import ConfigDict
 
 from millrace.contracts.model import GoldModel, Model, RealtimeModel, StreamModel
+from millrace.contracts.problem import ContractError, Problem
 from millrace.contracts.read import read_model, read_source
 from millrace.contracts.source import Source, Strict
 from millrace.errors import ConfigError
+
+Item = TypeVar("Item")
 
 
 class Catalog(Strict):
@@ -61,23 +65,28 @@ def model_files(project_dir: Path) -> Iterator[Path]:
     return iter(sorted((project_dir / "models").glob("*/*/*.sql")))
 
 
+def read_readable(project_dir: Path) -> tuple[Catalog, tuple[Problem, ...]]:
+    """Everything that can be read, and the problems of the rest; for a reader that must not fail as a whole."""
+    problems: list[Problem] = []
+    sources = tuple(_readable(read_source, source_folders(project_dir), problems))
+    models = tuple(_readable(read_model, model_files(project_dir), problems))
+    return Catalog(project_dir=project_dir, sources=sources, models=models), tuple(sorted(problems))
+
+
+def _readable(read: Callable[[Path], Item], paths: Iterable[Path], problems: list[Problem]) -> Iterator[Item]:
+    for path in paths:
+        try:
+            yield read(path)
+        except ContractError as error:
+            problems.extend(error.problems)
+
+
 def read_catalog(project_dir: Path) -> Catalog:
-    """Read everything; raises one ConfigError that lists every problem with file and line."""
-    problems: list[str] = []
-    sources, models = [], []
-    for folder in source_folders(project_dir):
-        try:
-            sources.append(read_source(folder))
-        except ConfigError as error:
-            problems.append(str(error))
-    for path in model_files(project_dir):
-        try:
-            models.append(read_model(path))
-        except ConfigError as error:
-            problems.append(str(error))
+    """Read everything; raises one ContractError that lists every problem with file and line."""
+    found, problems = read_readable(project_dir)
     if problems:
-        raise ConfigError("\n".join(problems))
-    return Catalog(project_dir=project_dir, sources=tuple(sources), models=tuple(models))
+        raise ContractError(problems, project_dir)
+    return found
 
 
 @cache

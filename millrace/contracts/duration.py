@@ -3,17 +3,19 @@
 import re
 from datetime import timedelta
 
+from millrace.contracts.problem import Wrong
+
 _UNITS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400}
-_FORM = re.compile(r"^(\d+) (second|minute|hour|day)s?$")
+_FORM = re.compile(r"^(\d{1,6}) (second|minute|hour|day)s?$")
 
 
 def parse_duration(value: object) -> timedelta:
-    """Read `<whole number> <unit>`; raises ValueError saying what is expected."""
+    """Read `<whole number> <unit>`; raises Wrong saying what is expected."""
     if isinstance(value, timedelta):
         return value
     match = _FORM.match(value) if isinstance(value, str) else None
     if not match:
-        raise ValueError(f"{value!r} is not a duration; write a whole number and a unit, e.g. '2 minutes' or '3 days'")
+        raise Wrong(repr(value), "a whole number and one of second, minute, hour, day", "2 minutes")
     return timedelta(seconds=int(match[1]) * _UNITS[match[2]])
 
 

@@ -7,9 +7,15 @@ from typing import Any, Literal, Self
 from pydantic import Field, model_validator
 
 from millrace import names
-from millrace.contracts.source import Duration, Name, Strict
+from millrace.contracts.problem import Wrong
+from millrace.contracts.source import Duration, Name, Strict, TopicName
 
 Kind = Literal["realtime", "stream", "gold"]
+
+FROM_PLACE = ("name", "domain", "path", "sql", "sql_line", "kind")
+"""What a model knows from its file; never written in the header."""
+
+_PARTITION = "partition: event_date"
 
 
 class _Model(Strict):
@@ -24,14 +30,14 @@ class _Model(Strict):
     """The line of the file on which the SELECT starts."""
     description: str = ""
     owner: str | None = None
-    inputs: tuple[str, ...] = Field(min_length=1)
+    inputs: tuple[str, ...] = Field(min_length=1, examples=["[silver.user_events]"])
 
 
 class RealtimeModel(_Model):
     """ClickHouse SQL over live tables; becomes `realtime.<name>`, kept fresh by a materialized view."""
 
     kind: Literal["realtime"] = "realtime"
-    order_by: tuple[str, ...] = Field(min_length=1)
+    order_by: tuple[str, ...] = Field(min_length=1, examples=["[window_start, event_type]"])
     ttl: Duration = timedelta(days=90)
 
     @property
@@ -44,11 +50,11 @@ class StreamModel(_Model):
     """Spark streaming SQL with state over one source; goes to `realtime.<name>` and, where named, to a topic."""
 
     kind: Literal["stream"] = "stream"
-    watermark: Duration
-    key: tuple[str, ...] = Field(min_length=1)
+    watermark: Duration = Field(examples=["2 minutes"])
+    key: tuple[str, ...] = Field(min_length=1, examples=["[window_start, window_end]"])
     """Identifies a result row: the sorting key in ClickHouse and the record key in the topic."""
-    output: Literal["update", "append"] = "update"
-    topic: str | None = None
+    output: Literal["update", "append"] = Field(default="update", examples=["update"])
+    topic: TopicName | None = None
     ttl: Duration = timedelta(days=90)
     trigger: Duration = timedelta(seconds=5)
 
@@ -75,17 +81,17 @@ class GoldModel(_Model):
     """
 
     kind: Literal["gold"] = "gold"
-    partition: Name | None = None
-    key: tuple[Name, ...] = ()
-    insert_key: tuple[Name, ...] = ()
-    serve: Serve | None = None
+    partition: Name | None = Field(default=None, examples=["event_date"])
+    key: tuple[Name, ...] = Field(default=(), examples=["[user_id]"])
+    insert_key: tuple[Name, ...] = Field(default=(), examples=["[event_id]"])
+    serve: Serve | None = Field(default=None, examples=["{database: gold}"])
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:
         if self.key and (self.partition or self.insert_key):
-            raise ValueError("'key' goes alone; 'partition' may go with 'insert_key'")
+            raise Wrong("'key' beside 'partition' or 'insert_key'", "'key' alone, or 'partition' with 'insert_key'")
         if not self.key and not self.partition:
-            raise ValueError("say 'partition: <column>' or 'key: [<column>]', so that only what changed is recomputed")
+            raise Wrong("neither 'partition' nor 'key'", "one, so that only what changed is recomputed", _PARTITION)
         return self
 
     @property
@@ -95,7 +101,7 @@ class GoldModel(_Model):
 
 
 Model = RealtimeModel | StreamModel | GoldModel
-KINDS: dict[Kind, type[RealtimeModel] | type[StreamModel] | type[GoldModel]] = {
+KINDS: dict[str, type[RealtimeModel] | type[StreamModel] | type[GoldModel]] = {
     "realtime": RealtimeModel,
     "stream": StreamModel,
     "gold": GoldModel,
@@ -104,6 +110,6 @@ KINDS: dict[Kind, type[RealtimeModel] | type[StreamModel] | type[GoldModel]] = {
 
 def model_from(raw: dict[str, Any], path: Path, sql: str, sql_line: int) -> Model:
     """Build the model that `path` (`models/<domain>/<kind>/<table>.sql`) holds; raises pydantic.ValidationError."""
-    kind = KINDS[path.parent.name]  # type: ignore[index]
+    kind = KINDS[path.parent.name]
     place = {"name": path.stem, "domain": path.parent.parent.name, "path": path, "sql": sql, "sql_line": sql_line}
     return kind(**{**raw, **place})

@@ -1,73 +1,103 @@
-"""Reads contract files; every problem comes out as `file:line: what was found, what was expected, an example`."""
+"""Reads one source or model; every problem comes out as `file:line: found ..., expected ..., e.g. ...`."""
 
 import re
+from collections.abc import Hashable, Iterable
 from pathlib import Path
 from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
-from millrace.contracts.avro import read_record
+from millrace.contracts import model, source
+from millrace.contracts.avro import Record, read_record
+from millrace.contracts.explain import Fault, faults_of, misplaced
+from millrace.contracts.lines import line_of
 from millrace.contracts.model import KINDS, Model, model_from
+from millrace.contracts.problem import ContractError, Problem, one_of
+from millrace.contracts.rules import source_faults
 from millrace.contracts.source import Source, source_from
-from millrace.errors import ConfigError
 
-_HEADER = re.compile(r"/\*\s*millrace\s*\n(?P<yaml>.*?)\*/\s*", re.DOTALL)
+_HEADER = re.compile(r"/\*\s*millrace[ \t]*\n(?P<yaml>.*?)\*/\s*", re.DOTALL)
+_NO_RECORD = Record(name="", doc="", fields=(), text="")
 
 
 def read_source(folder: Path) -> Source:
-    """Read `source.yaml` and `event.avsc` of one source folder."""
+    """Read `source.yaml` and `event.avsc` of one source folder; raises ContractError with all their problems."""
     path = folder / "source.yaml"
-    raw = read_mapping(path, path.read_text())
-    schema = folder / "event.avsc"
-    if not schema.exists():
-        raise ConfigError(f"{schema}:1: missing; every source has an Avro record schema beside its source.yaml")
-    record = read_record(schema)
+    text = path.read_text()
+    raw = read_mapping(path, text)
+    record, problems = _read_record(folder / "event.avsc")
     try:
-        return source_from(raw, folder, record)
+        contract = source_from(raw, folder, record)
     except ValidationError as error:
-        raise ConfigError(problems_of(error, path, path.read_text())) from error
+        faults = faults_of(error, Source, raw, source.FROM_PLACE)
+    else:
+        faults = [*misplaced(raw, Source, source.FROM_PLACE), *([] if problems else source_faults(contract))]
+    problems += _problems(path, text, faults)
+    if problems:
+        raise ContractError(problems)
+    return contract
+
+
+def _read_record(path: Path) -> tuple[Record, list[Problem]]:
+    """The record, or an empty one and its problems, so that the contract beside it can still be judged."""
+    if not path.exists():
+        return _NO_RECORD, [Problem(path, 1, "no file", "an Avro record schema beside source.yaml")]
+    try:
+        return read_record(path), []
+    except ContractError as error:
+        return _NO_RECORD, list(error.problems)
 
 
 def read_model(path: Path) -> Model:
-    """Read one SQL file with its header."""
+    """Read one SQL file with its header; raises ContractError with all its problems."""
+    kind = KINDS.get(path.parent.name)
+    if not kind:
+        found = f"folder '{path.parent.name}'"
+        raise ContractError([Problem(path, 1, found, one_of(KINDS, path.parent.name), "models/shop/gold/orders.sql")])
     text = path.read_text()
-    if path.parent.name not in KINDS:
-        raise ConfigError(f"{path}:1: folder '{path.parent.name}'; expected one of {', '.join(KINDS)}")
     header = _HEADER.search(text)
     if not header:
-        raise ConfigError(f"{path}:1: no header; start the file with '/* millrace', a line 'inputs: [...]' and '*/'")
-    raw = read_mapping(path, header["yaml"], first_line=text[: header.start("yaml")].count("\n"))
+        raise ContractError([Problem(path, 1, "no header", "a comment '/* millrace ... */' first", "inputs: [orders]")])
+    first_line = text[: header.start("yaml")].count("\n")
+    raw = read_mapping(path, header["yaml"], first_line)
     sql = text[header.end() :].strip().rstrip(";")
     try:
-        return model_from(raw, path, sql, text[: header.end()].count("\n") + 1)
+        contract = model_from(raw, path, sql, text[: header.end()].count("\n") + 1)
     except ValidationError as error:
-        raise ConfigError(problems_of(error, path, text)) from error
+        faults = faults_of(error, kind, raw, model.FROM_PLACE)
+    else:
+        faults = list(misplaced(raw, kind, model.FROM_PLACE))
+    if faults:
+        raise ContractError(_problems(path, header["yaml"], faults, first_line))
+    return contract
 
 
 def read_mapping(path: Path, text: str, first_line: int = 0) -> dict[str, Any]:
-    """Parse YAML that must be a mapping."""
+    """Parse YAML that must be a mapping; `first_line` counts the lines of the file before the text."""
     try:
-        raw = yaml.safe_load(text)
+        raw = yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 (a SafeLoader)
     except yaml.MarkedYAMLError as error:
         line = first_line + (error.problem_mark.line + 1 if error.problem_mark else 1)
-        raise ConfigError(f"{path}:{line}: not YAML: {error.problem}") from error
+        raise ContractError([Problem(path, line, f"broken YAML ({error.problem})", "'key: value' lines")]) from error
     if not isinstance(raw, dict):
-        raise ConfigError(f"{path}:{first_line + 1}: expected 'key: value' lines, found {type(raw).__name__}")
+        found = "nothing" if raw is None else f"a {type(raw).__name__}"
+        raise ContractError([Problem(path, first_line + 1, found, "'key: value' lines", "owner: shop-data")])
     return raw
 
 
-def problems_of(error: ValidationError, path: Path, text: str) -> str:
-    """One line for each wrong field, at the line on which its key stands."""
-    return "\n".join(
-        f"{path}:{_line_of(text, e['loc'])}: {'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()
-    )
+class _UniqueKeys(yaml.SafeLoader):
+    """Refuses a key that stands twice in one mapping, where YAML would silently take the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                raise yaml.MarkedYAMLError(problem=f"key '{key.value}' twice", problem_mark=key.start_mark)
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
 
 
-def _line_of(text: str, loc: tuple[int | str, ...]) -> int:
-    lines = text.splitlines()
-    for key in reversed([str(part) for part in loc]):
-        for number, line in enumerate(lines, 1):
-            if re.search(rf"(^|[\s{{,]){re.escape(key)}\s*:", line):
-                return number
-    return 1
+def _problems(path: Path, text: str, faults: Iterable[Fault], first_line: int = 0) -> list[Problem]:
+    """Put faults of parsed YAML at the lines on which their keys stand."""
+    return [Problem(path, first_line + line_of(text, f.loc), f.found, f.expected, f.example) for f in faults]

@@ -12,29 +12,35 @@ from millrace.contracts.duration import parse_duration
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 """Written as `2 minutes`, `3 days`; units from seconds to days."""
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$", examples=["user-events"])]
+
+FROM_PLACE = ("name", "domain", "folder", "record")
+"""What a source knows from where its contract lies; never written in the file."""
 
 
 class Strict(BaseModel):
-    """Frozen, and refuses keys it does not know."""
+    """Frozen, and refuses keys it does not know. A field's first example is what an error shows."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
 class Topic(Strict):
-    name: str = Field(pattern=r"^[A-Za-z0-9._-]{1,249}$")
-    partitions: int = Field(default=3, ge=1, le=1000)
-    replication: int = Field(default=3, ge=1, le=9)
+    """The source's Kafka topic. Replication is what the business asks for; a small cluster gives less."""
+
+    name: TopicName
+    partitions: int = Field(default=3, ge=1, le=1000, examples=["6"])
+    replication: int = Field(default=3, ge=1, le=9, examples=["3"])
     retention: Duration = timedelta(days=7)
-    key: str | None = None
+    key: str | None = Field(default=None, examples=["user_id"])
     """Field whose value is the record key; none means no key."""
-    max_record_bytes: int = Field(default=1_048_576, ge=1024)
+    max_record_bytes: int = Field(default=1_048_576, ge=1024, examples=["1048576"])
 
 
 class Event(Strict):
     """Which fields identify and date an event, and how long duplicates and stragglers are expected."""
 
-    id: str
-    time: str
+    id: str = Field(examples=["event_id"])
+    time: str = Field(examples=["timestamp"])
     lateness: Duration = timedelta(minutes=2)
 
 
@@ -45,16 +51,16 @@ class Source(Strict):
     domain: Name
     folder: Path
     record: Record
-    kind: Literal["stream", "cdc", "poll"] = "stream"
-    owner: str
-    description: str
-    topic: Topic
-    format: Literal["json", "avro"] = "json"
-    event: Event
+    kind: Literal["stream", "cdc", "poll"] = Field(default="stream", examples=["stream"])
+    owner: str = Field(min_length=1, examples=["shop-data"])
+    description: str = Field(min_length=1, examples=["One row per order."])
+    topic: Topic = Field(examples=["{name: user-events, partitions: 6, retention: 3 days, key: user_id}"])
+    format: Literal["json", "avro"] = Field(default="json", examples=["json"])
+    event: Event = Field(examples=["{id: event_id, time: timestamp, lateness: 2 minutes}"])
     dedup_window: Duration = timedelta(days=3)
     live_retention: Duration = timedelta(days=3)
     bronze_retention: Duration = timedelta(days=90)
-    pii: dict[str, Literal["pseudonym", "drop"]] = {}
+    pii: dict[str, Literal["pseudonym", "drop"]] = Field(default={}, examples=["{user_id: pseudonym}"])
     """What happens to personal fields on the way to live and silver: replaced by a keyed HMAC, or left out."""
 
     @property
