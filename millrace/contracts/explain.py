@@ -49,14 +49,10 @@ def _fault(detail: ErrorDetails, model: type[BaseModel], from_place: tuple[str, 
         case "extra_forbidden":
             known = _known(_model_at(model, loc[:-1]), from_place if len(loc) == 1 else (), str(loc[-1]))
             return Fault(loc, f"unknown key '{loc[-1]}'", known)
+        case "too_short":
+            return Fault(loc, f"{_dotted(loc)}{detail['input']!r}", "at least one", example)
         case _:
-            expected = (
-                detail["msg"]
-                .removeprefix("Input should be ")
-                .removeprefix("String should ")
-                .removeprefix("Tuple should have ")
-            )
-            expected = expected.removesuffix(" after validation, not 0")
+            expected = detail["msg"].removeprefix("Input should be ").removeprefix("String should ")
             return Fault(loc, f"{_dotted(loc)}{detail['input']!r}", expected, example)
 
 
