@@ -1,0 +1,86 @@
+"""Proof that an interval is complete in bronze: landing has passed the offset that Kafka gives for its end."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from psycopg import Connection
+
+from millrace.contracts.source import Source
+from millrace.control.offsets import committed_offsets
+from millrace.errors import TransientError
+from millrace.intervals import Interval
+from millrace.settings import Settings
+
+CLOCK_SKEW = timedelta(seconds=2)
+"""How far a broker's clock may lag behind ours: until then it can still append a record that belongs before `end`."""
+_TIMEOUT = 20.0
+_ENOUGH = 1
+"""Stands for "some records" while the interval has not ended and nobody can know how many."""
+
+
+def missing(settings: Settings, conn: Connection, source: Source, end: datetime) -> dict[int, int]:
+    """How many records each partition still lacks in bronze before `end`; empty means complete.
+
+    While `end` lies in the future nothing is complete. Raises TransientError when Kafka does not answer.
+    """
+    if datetime.now(UTC) < end + CLOCK_SKEW:
+        return dict.fromkeys(range(source.topic.partitions), _ENOUGH)
+    with _reader(settings) as consumer:
+        partitions = _partitions(consumer, source.topic.name)
+        bounds = _offsets_at(consumer, partitions, end)
+        committed = _first_offsets(consumer, partitions) | committed_offsets(conn, source.name)
+    return behind(bounds, committed)
+
+
+def behind(bounds: Mapping[int, int], committed: Mapping[int, int]) -> dict[int, int]:
+    """Records between what landing has committed and `bounds`, for the partitions that lag."""
+    gaps = {p: bound - committed.get(p, 0) for p, bound in bounds.items()}
+    return {p: gap for p, gap in gaps.items() if gap > 0}
+
+
+def acked(settings: Settings, source: Source, interval: Interval) -> int | None:
+    """How many records Kafka took in the interval; None where retention may have deleted some of them since."""
+    with _reader(settings) as consumer:
+        partitions = _partitions(consumer, source.topic.name)
+        starts = _offsets_at(consumer, partitions, interval.start)
+        ends = _offsets_at(consumer, partitions, interval.end)
+        firsts = _first_offsets(consumer, partitions)
+    if any(0 < firsts[p] == starts[p] for p in starts):
+        return None
+    return sum(ends[p] - starts[p] for p in ends)
+
+
+@contextmanager
+def _reader(settings: Settings) -> Iterator[Consumer]:
+    """A consumer that joins no group and only asks for offsets; Kafka's errors come out as TransientError."""
+    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": "millrace-completeness"})
+    try:
+        yield consumer
+    except KafkaException as error:
+        raise TransientError(
+            f"Kafka at {settings.kafka_bootstrap} did not answer: {error.args[0]}; see `make doctor`"
+        ) from error
+    finally:
+        consumer.close()
+
+
+def _partitions(consumer: Consumer, topic: str) -> list[TopicPartition]:
+    found = consumer.list_topics(topic, timeout=_TIMEOUT).topics[topic]
+    if found.error or not found.partitions:
+        raise TransientError(f"topic '{topic}' is not there yet; `make up` creates it")
+    return [TopicPartition(topic, p) for p in sorted(found.partitions)]
+
+
+def _offsets_at(consumer: Consumer, partitions: list[TopicPartition], moment: datetime) -> dict[int, int]:
+    """Per partition, the offset of the first record appended at or after `moment`, else the end of the partition."""
+    millis = -(-int(moment.timestamp() * 1_000_000) // 1000)
+    asked = [TopicPartition(p.topic, p.partition, millis) for p in partitions]
+    found = {p.partition: p.offset for p in consumer.offsets_for_times(asked, timeout=_TIMEOUT)}
+    ends = {p.partition: consumer.get_watermark_offsets(p, timeout=_TIMEOUT)[1] for p in partitions}
+    return {p: offset if offset >= 0 else ends[p] for p, offset in found.items()}
+
+
+def _first_offsets(consumer: Consumer, partitions: list[TopicPartition]) -> dict[int, int]:
+    return {p.partition: consumer.get_watermark_offsets(p, timeout=_TIMEOUT)[0] for p in partitions}
