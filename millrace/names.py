@@ -53,6 +53,21 @@ def stream_query(model: str) -> str:
     return f"stream.{model}"
 
 
+def realtime_state(model: str) -> str:
+    """Table of aggregate states behind a real-time model's view."""
+    return f"{model}_state"
+
+
+def realtime_feed(model: str) -> str:
+    """Materialized view that feeds a real-time model from its live table."""
+    return f"{model}_mv"
+
+
+def stream_rows(model: str) -> str:
+    """Table of result rows behind a stream model's view."""
+    return f"{model}_rows"
+
+
 def checkpoint(checkpoints: str, query: str) -> str:
     return f"{checkpoints}/{query}"
 

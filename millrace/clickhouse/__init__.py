@@ -1,0 +1,1 @@
+"""ClickHouse: the client, and the tables that follow from contracts and models."""

@@ -1,0 +1,45 @@
+"""The ClickHouse client: synchronous inserts, no sessions, one client per thread."""
+
+import clickhouse_connect
+from clickhouse_connect import common
+from clickhouse_connect.driver.client import Client
+from clickhouse_connect.driver.exceptions import ClickHouseError
+
+from millrace.errors import TransientError
+from millrace.settings import Settings
+
+_SETTINGS = {
+    "async_insert": 0,
+    "insert_deduplicate": 1,
+    "deduplicate_blocks_in_dependent_materialized_views": 1,
+}
+
+common.set_setting("autogenerate_session_id", False)
+
+
+def connect(settings: Settings, database: str | None = None) -> Client:
+    """Open a client for the calling thread; raises TransientError when ClickHouse does not answer."""
+    try:
+        return clickhouse_connect.get_client(
+            host=settings.clickhouse_host,
+            port=settings.clickhouse_http_port,
+            username=settings.clickhouse_user,
+            password=settings.clickhouse_password.get_secret_value(),
+            database=database or "default",
+            settings=_SETTINGS,
+            autogenerate_session_id=False,
+            connect_timeout=5,
+            query_retries=0,
+        )
+    except (ClickHouseError, OSError) as error:
+        where = f"{settings.clickhouse_host}:{settings.clickhouse_http_port}"
+        raise TransientError(f"ClickHouse at {where} did not let us in: {error}; see `make doctor`") from error
+
+
+def columns_of(client: Client, database: str, table: str) -> dict[str, str]:
+    """Column name to type, in table order; empty when the table does not exist."""
+    rows = client.query(
+        "SELECT name, type FROM system.columns WHERE database = %(d)s AND table = %(t)s ORDER BY position",
+        parameters={"d": database, "t": table},
+    ).result_rows
+    return {row[0]: row[1] for row in rows}

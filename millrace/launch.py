@@ -1,0 +1,119 @@
+"""Starts the driver of a stream group as a process of its own, which outlives whoever asked for it."""
+
+import hashlib
+import importlib.util
+import os
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from millrace.contracts.catalog import Catalog
+from millrace.control.database import connect
+from millrace.control.groups import claim_launch, read_group
+from millrace.errors import ConfigError, FencedError
+from millrace.settings import PREFIX, ROOT, Settings
+
+APPLICATION = ROOT / "spark_jobs" / "stream_group.py"
+_CODE = ("spark_jobs/*.py", "spark_jobs/edges/*.py", "spark_jobs/transforms/*.py", "millrace/clickhouse/*.py")
+_KEPT_LOGS = 5
+
+
+def launch(settings: Settings, group: str) -> int:
+    """Start the group's driver and give the id of its process group.
+
+    Raises FencedError when one is alive or was launched a moment ago: two supervisors must not start two drivers.
+    """
+    with connect(settings) as conn:
+        if not claim_launch(conn, group):
+            state = read_group(conn, group)
+            what = f"pid {state.pid} on {state.host} holds the lease" if state.alive else "a launch is under way"
+            raise FencedError(f"stream group '{group}' was not launched: {what}")
+    log = log_file(settings, group)
+    rotate(log)
+    return _spawn(submit_command(settings, group), log, _environment(settings))
+
+
+def log_file(settings: Settings, group: str) -> Path:
+    return settings.state_dir / "logs" / f"stream-{group}.log"
+
+
+def submit_command(settings: Settings, group: str) -> list[str]:
+    """The spark-submit command line of one group; holds no secret."""
+    return [
+        str(_spark_submit()),
+        *("--name", f"millrace-{group}"),
+        *("--master", settings.stream_master),
+        *("--deploy-mode", settings.stream_deploy_mode),
+        *("--driver-memory", settings.stream_memory),
+        *_jars(settings),
+        *(arg for key, value in sorted(settings.stream_conf.items()) for arg in ("--conf", f"{key}={value}")),
+        str(APPLICATION),
+        group,
+    ]
+
+
+def spark_jars(settings: Settings) -> list[Path]:
+    """The jars that Spark needs beside its own: Delta, Kafka, Avro."""
+    jars = sorted((settings.downloads / "spark-jars").glob("*.jar"))
+    if not jars:
+        raise ConfigError(f"{settings.downloads / 'spark-jars'} holds no jars; `make up` fetches them")
+    return jars
+
+
+def fingerprint(catalog: Catalog) -> str:
+    """Changes with anything that a stream application is built from, so that an outdated driver can be told."""
+    digest = hashlib.sha256()
+    for path in _inputs(catalog):
+        digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")
+    return digest.hexdigest()[:16]
+
+
+def rotate(log: Path, keep: int = _KEPT_LOGS) -> None:
+    """Move the log of the last run aside, keeping a few."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    for number in range(keep - 1, -1, -1):
+        older = log.with_name(f"{log.name}.{number}") if number else log
+        if older.exists():
+            older.replace(log.with_name(f"{log.name}.{number + 1}"))
+
+
+def _inputs(catalog: Catalog) -> Iterator[Path]:
+    for source in catalog.sources:
+        yield from (source.folder / "source.yaml", source.folder / "event.avsc")
+    yield from (m.path for m in (*catalog.realtime, *catalog.streams))
+    for pattern in _CODE:
+        yield from sorted(ROOT.glob(pattern))
+
+
+def _spark_submit() -> Path:
+    spec = importlib.util.find_spec("pyspark")
+    if spec is None or spec.origin is None:
+        raise ConfigError("pyspark is not installed in this environment; run `make up`")
+    return Path(spec.origin).parent / "bin" / "spark-submit"
+
+
+def _jars(settings: Settings) -> list[str]:
+    """On the class path of a local driver at once; shipped with the application where executors are elsewhere."""
+    jars = [str(jar) for jar in spark_jars(settings)]
+    if settings.stream_master.startswith("local"):
+        return ["--driver-class-path", os.pathsep.join(jars)]
+    return ["--jars", ",".join(jars)]
+
+
+def _environment(settings: Settings) -> dict[str, str]:
+    """What the driver needs, and nothing that a parent set for its own Spark or Airflow."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_", "AIRFLOW_", PREFIX))}
+    ours = {k: v for k, v in os.environ.items() if k.startswith(PREFIX)}
+    ours[f"{PREFIX}STATE_DIR"] = str(settings.state_dir)
+    return kept | ours | {"PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable, "PYTHONUNBUFFERED": "1"}
+
+
+def _spawn(command: list[str], log: Path, environment: dict[str, str]) -> int:
+    """Start `command` in a session of its own, as a child of init: the shell between us and it ends at once."""
+    script = f"setsid {shlex.join(command)} >>{shlex.quote(str(log))} 2>&1 </dev/null & echo $!"
+    done = subprocess.run(
+        ["/bin/sh", "-c", script], env=environment, cwd=ROOT, capture_output=True, text=True, check=True, timeout=30
+    )
+    return int(done.stdout)
