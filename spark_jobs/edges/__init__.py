@@ -1,0 +1,1 @@
+"""Where Spark jobs touch the outside: sessions, readers, writers."""

@@ -1,0 +1,54 @@
+"""Spark's configuration: what every session shares, and what the stream application adds."""
+
+from millrace.settings import Settings
+
+_DELTA = {
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    # Delta's defaults are made for thousands of files: 50 tasks to read a snapshot, a checkpoint each 10 commits.
+    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.databricks.delta.properties.defaults.checkpointInterval": "100",
+    # VACUUM is called with the retention that the readers of a lake this small need, below Delta's week.
+    "spark.databricks.delta.retentionDurationCheck.enabled": "false",
+    "spark.databricks.delta.vacuum.parallelDelete.enabled": "true",
+}
+_SHARED = {
+    "spark.sql.session.timeZone": "UTC",
+    "spark.sql.shuffle.partitions": "4",
+    "spark.sql.ansi.enabled": "true",
+    "spark.ui.showConsoleProgress": "false",
+    # The pseudonym key travels in plans as a pair of 64-byte literals.
+    "spark.sql.redaction.string.regex": "X'[0-9A-Fa-f]{128}'|0x[0-9A-Fa-f]{128}",
+    "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|pseudonym",
+}
+_STREAM = {
+    # Small batches each 100 ms: what adaptive planning could win there costs more than it brings.
+    "spark.sql.adaptive.enabled": "false",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.locality.wait": "0",
+    # Each query has a pool of its own, so that a large landing batch does not hold up the live ones.
+    "spark.scheduler.mode": "FAIR",
+    "spark.sql.streaming.pollingDelay": "10ms",
+    "spark.sql.streaming.minBatchesToRetain": "20",
+    "spark.sql.streaming.numRecentProgressUpdates": "4",
+    "spark.sql.streaming.stopTimeout": "60s",
+    "spark.sql.streaming.stateStore.providerClass": (
+        "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
+    ),
+    "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+    "spark.ui.retainedJobs": "100",
+    "spark.ui.retainedStages": "100",
+    "spark.ui.retainedTasks": "2000",
+    "spark.sql.ui.retainedExecutions": "20",
+    "spark.sql.streaming.ui.retainedQueries": "20",
+}
+
+
+def spark_conf(settings: Settings) -> dict[str, str]:
+    """What the Connect server and the stream application have in common."""
+    return _DELTA | _SHARED
+
+
+def stream_conf(settings: Settings) -> dict[str, str]:
+    """Everything a stream application runs with; what the settings name wins."""
+    return spark_conf(settings) | _STREAM | {"spark.ui.port": str(settings.spark_ui_port)} | settings.stream_conf
