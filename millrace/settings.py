@@ -50,6 +50,10 @@ class Settings(BaseSettings):
     clickhouse_host: str = ""
     clickhouse_user: str = "millrace"
     clickhouse_password: SecretStr = SecretStr("")
+    clickhouse_memory: int = 2_000_000_000
+    """Bytes that the local ClickHouse may use."""
+    dashboard_password: SecretStr = SecretStr("")
+    """Password of ClickHouse's read-only user `dashboard`."""
     postgres_host: str = ""
     postgres_user: str = "millrace"
     postgres_password: SecretStr = SecretStr("")
@@ -57,6 +61,10 @@ class Settings(BaseSettings):
     """Holds the schema `ops`."""
     spark_connect_url: str = ""
     airflow_url: str = ""
+    airflow_user: str = "admin"
+    airflow_password: SecretStr = SecretStr("")
+    simulator_rate: float = 20.0
+    """Events per second of each simulator that the local stack runs; 0 runs none."""
 
     lake: str = ""
     """Root of the Delta tables: a folder or an s3a:// address."""

@@ -1,0 +1,20 @@
+"""The secrets that a stack makes for itself on its first start, and keeps."""
+
+import secrets
+from pathlib import Path
+
+from deploy.local.stack import write_file
+from millrace.settings import PREFIX, secrets_file
+
+NAMES = ("PSEUDONYM_KEY", "CLICKHOUSE_PASSWORD", "DASHBOARD_PASSWORD", "POSTGRES_PASSWORD", "AIRFLOW_PASSWORD")
+
+
+def ensure_secrets(state_dir: Path) -> None:
+    """Write the secrets that are not there yet, readable by their owner only; those that are there stay."""
+    path = secrets_file(state_dir)
+    lines = path.read_text().splitlines() if path.exists() else []
+    present = {line.partition("=")[0] for line in lines}
+    missing = [f"{PREFIX}{name}" for name in NAMES if f"{PREFIX}{name}" not in present]
+    if missing:
+        made = [f"{name}={secrets.token_urlsafe(24)}" for name in missing]
+        write_file(path, "\n".join([*lines, *made]) + "\n", mode=0o600)

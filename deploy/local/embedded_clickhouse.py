@@ -1,0 +1,35 @@
+"""A ClickHouse server out of libchdb: clickhouse-local that opens its ports and then never ends its query."""
+
+import ctypes
+import sys
+from xml.etree import ElementTree
+
+FOREVER = (
+    "SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; SELECT count(sleepEachRow(1)) FROM numbers(10000000000) "
+    "SETTINGS max_block_size = 1, function_sleep_max_microseconds_per_block = 0 FORMAT Null"
+)
+
+
+def arguments(config_file: str) -> list[str]:
+    """clickhouse-local reads its data folder and ports from the command line only; the file says the rest."""
+    config = ElementTree.parse(config_file).getroot()
+    options = {
+        "--config-file": config_file,
+        "--path": config.findtext("path"),
+        "--http_port": config.findtext("http_port"),
+        "--tcp_port": config.findtext("tcp_port"),
+        "--listen_host": config.findtext("listen_host"),
+        "--query": FOREVER,
+    }
+    return ["clickhouse-local", *(word for pair in options.items() for word in pair if word)]
+
+
+def main() -> None:
+    library, config_file = sys.argv[1:]
+    words = [word.encode() for word in arguments(config_file)]
+    argv = (ctypes.c_char_p * (len(words) + 1))(*words, None)
+    ctypes.CDLL(library).chdb_query_cmdline(len(words), argv)
+
+
+if __name__ == "__main__":
+    main()

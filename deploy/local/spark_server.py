@@ -1,0 +1,87 @@
+"""The Spark Connect server: the one long-lived Spark application in which all batch work runs."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from deploy.local.downloads import SPARK_JARS
+from deploy.local.stack import Part, Stack, write_file
+from spark_jobs.edges.conf import spark_conf
+
+MAIN = "org.apache.spark.sql.connect.service.SparkConnectServer"
+
+LOG_CONFIG = """rootLogger.level = warn
+rootLogger.appenderRef.stdout.ref = console
+appender.console.type = Console
+appender.console.name = console
+appender.console.target = SYSTEM_ERR
+appender.console.layout.type = PatternLayout
+appender.console.layout.pattern = %d{yyyy-MM-dd HH:mm:ss} %p %c{1}: %m%n%ex
+logger.connect.name = org.apache.spark.sql.connect.service.SparkConnectServer
+logger.connect.level = info
+"""
+
+
+def server_conf(stack: Stack, log_config: Path) -> dict[str, str]:
+    """Spark's properties for the server: what every session has, and its own address, memory and folders."""
+    s = stack.settings
+    shared = spark_conf(s)
+    java_options = shared.get("spark.driver.extraJavaOptions", "")
+    return shared | {
+        "spark.app.name": "millrace-connect",
+        "spark.master": s.connect_master,
+        "spark.driver.memory": s.connect_memory,
+        "spark.driver.extraJavaOptions": f"{java_options} -Dlog4j2.configurationFile={log_config}".strip(),
+        "spark.driver.host": s.host,
+        "spark.driver.bindAddress": s.host,
+        "spark.connect.grpc.binding.address": s.host,
+        "spark.connect.grpc.binding.port": str(s.spark_connect_port),
+        "spark.connect.session.manager.defaultSessionTimeout": "30m",
+        "spark.ui.port": str(s.spark_ui_port),
+        "spark.local.dir": str(stack.state / "spark"),
+        "spark.sql.warehouse.dir": str(stack.state / "spark" / "warehouse"),
+        "spark.scheduler.mode": "FAIR",
+    }
+
+
+def properties(conf: dict[str, str]) -> str:
+    return "".join(f"{key} {value}\n" for key, value in sorted(conf.items()))
+
+
+def spark_server(stack: Stack) -> Part:
+    s, conf = stack.settings, stack.conf / "spark"
+    log_config = conf / "log4j2.properties"
+
+    def prepare() -> None:
+        write_file(log_config, LOG_CONFIG)
+        write_file(conf / "connect.conf", properties(server_conf(stack, log_config)), mode=0o600)
+        (stack.state / "spark").mkdir(parents=True, exist_ok=True)
+
+    return Part(
+        name="spark-connect",
+        address=s.spark_connect_url,
+        command=(str(_spark_home() / "bin" / "spark-submit"), "--class", MAIN, "--properties-file", str(conf / "connect.conf")),
+        ports={"spark_connect_port": s.spark_connect_port},
+        env={"SPARK_HOME": str(_spark_home()), "SPARK_LOCAL_IP": s.host},
+        downloads=(SPARK_JARS,),
+        external="spark_connect_url" if stack.is_external("spark_connect_url") else "",
+        prepare=prepare,
+        check=lambda: check(s.spark_connect_url),
+        deadline=120.0,
+        stop_seconds=30,
+    )
+
+
+def check(url: str) -> None:
+    """Have the server run a query."""
+    from pyspark.sql.connect.session import SparkSession  # pyspark's import costs seconds; only this check pays it
+
+    session = SparkSession.builder.remote(url).create()
+    try:
+        session.sql("SELECT 1").collect()
+    finally:
+        session.stop()
+
+
+def _spark_home() -> Path:
+    spec = find_spec("pyspark")
+    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else Path()
