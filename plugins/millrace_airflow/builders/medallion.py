@@ -1,0 +1,108 @@
+"""The hourly DAG of a domain: every source from bronze to silver, then every gold model in the order of its inputs."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from airflow.sdk import DAG, Asset, TaskGroup
+
+from millrace import names
+from millrace.contracts.catalog import Catalog
+from millrace.contracts.model import GoldModel
+from millrace.contracts.source import Source
+from millrace.errors import ConfigError
+from millrace_airflow import steps
+from millrace_airflow.builders import documents
+from millrace_airflow.builders.assets import input_assets, served_asset, table_asset
+from millrace_airflow.builders.defaults import dag_arguments, domain_owner
+from millrace_airflow.operators.batch_step import BatchStepOperator
+from millrace_airflow.operators.landing_wait import LandingWaitOperator
+from millrace_airflow.run_interval import interval_params
+from millrace_airflow.steps import Step
+from millrace_airflow.timetable import GaplessTimetable
+
+
+@dataclass(frozen=True)
+class Gate:
+    """The two ends of a table's task group: what must come after its inputs, and what its readers wait for."""
+
+    first: BatchStepOperator
+    published: BatchStepOperator
+
+
+def medallion_dags(catalog: Catalog) -> list[DAG]:
+    """One DAG for each domain that has sources or gold models."""
+    domains = sorted({s.domain for s in catalog.sources} | {m.domain for m in catalog.gold})
+    return [medallion_dag(catalog, domain) for domain in domains]
+
+
+def medallion_dag(catalog: Catalog, domain: str) -> DAG:
+    sources = [s for s in catalog.sources if s.domain == domain]
+    models = [m for m in catalog.gold if m.domain == domain]
+    owner = domain_owner(catalog, domain)
+    with DAG(
+        dag_id=names.medallion_dag(domain),
+        description=f"Refines {domain} hour by hour: bronze, silver, gold, ClickHouse.",
+        schedule=GaplessTimetable("0 * * * *", "UTC"),
+        doc_md=documents.of_domain(catalog, domain),
+        params=interval_params(),
+        **dag_arguments(owner, names.BATCH_POOL, [domain, "medallion"]),
+    ) as dag:
+        tables = {f"silver.{source.name}": _source_group(catalog, source) for source in sources}
+        tables |= {f"gold.{model.name}": _model_group(catalog, model, owner) for model in models}
+        for model in models:
+            _link(model, tables)
+    return dag
+
+
+def _source_group(catalog: Catalog, source: Source) -> Gate:
+    """Wait, gate, stage, gate, publish, ledger."""
+    bronze, silver = table_asset("bronze", source.name), table_asset("silver", source.name)
+    shared: dict[str, Any] = {"owner": source.owner, "doc_md": documents.of_source(catalog, source)}
+    with TaskGroup(f"silver_{source.name}", tooltip=source.description):
+        wait = LandingWaitOperator(task_id="wait_complete", source=source.name, **shared)
+        gate_bronze = _step("gate_bronze", steps.GATE_BRONZE, source.name, shared, outlets=[bronze])
+        stage = _step("stage", steps.STAGE_SILVER, source.name, shared, inlets=[bronze])
+        gate = _step("gate", steps.GATE_SILVER, source.name, shared)
+        publish = _step("publish", steps.PUBLISH_SILVER, source.name, shared, inlets=[bronze], outlets=[silver])
+        ledger = _step("ledger", steps.WRITE_LEDGER, source.name, shared)
+        wait >> gate_bronze >> stage >> gate >> publish >> ledger
+    return Gate(first=gate_bronze, published=publish)
+
+
+def _model_group(catalog: Catalog, model: GoldModel, domain_owner: str) -> Gate:
+    """Stage, gate, publish, and sync where the model is served."""
+    inputs, gold, served = input_assets(model), table_asset("gold", model.name), served_asset(model)
+    shared: dict[str, Any] = {"owner": model.owner or domain_owner, "doc_md": documents.of_model(catalog, model)}
+    with TaskGroup(f"gold_{model.name}", tooltip=model.description):
+        stage = _step("stage", steps.STAGE_GOLD, model.name, shared, inlets=inputs)
+        gate = _step("gate", steps.GATE_GOLD, model.name, shared)
+        publish = _step("publish", steps.PUBLISH_GOLD, model.name, shared, inlets=inputs, outlets=[gold])
+        stage >> gate >> publish
+        if served is not None:
+            publish >> _step("sync", steps.SYNC_GOLD, model.name, shared, inlets=[gold], outlets=[served])
+    return Gate(first=stage, published=publish)
+
+
+def _link(model: GoldModel, tables: dict[str, Gate]) -> None:
+    """Start a model once everything it reads is published."""
+    for name in model.inputs:
+        if name not in tables:
+            raise ConfigError(
+                f"{model.path}:1: input '{name}' is no silver or gold table of domain '{model.domain}'; a gold model "
+                f"reads its own domain, which has: {', '.join(sorted(tables))}"
+            )
+        tables[name].published >> tables[f"gold.{model.name}"].first
+
+
+def _step(
+    task_id: str,
+    step: Step,
+    table: str,
+    shared: dict[str, Any],
+    inlets: Sequence[Asset] = (),
+    outlets: Sequence[Asset] = (),
+) -> BatchStepOperator:
+    return BatchStepOperator(
+        task_id=task_id, step=step, table=table, inlets=list(inlets), outlets=list(outlets), **shared
+    )

@@ -1,0 +1,50 @@
+"""What happens when a task fails: which errors are retried, and what the log tells a person to do."""
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from airflow.sdk import Context, ExceptionRetryPolicy, RetryAction, RetryRule
+
+from millrace.errors import ConfigError, DataError, FencedError
+
+_NEXT_STEP = {
+    DataError: "The data broke a rule; retrying changes nothing. Nothing of this step was published. See the message "
+    "above, the page Millrace (recent gate results) or ClickHouse table ops.gate_results; mend the rows or the "
+    "suite in expectations/, then clear this task with its downstream tasks.",
+    ConfigError: "A contract or a setting is wrong. Mend it (`millrace check` shows file and line), then clear this "
+    "task.",
+    FencedError: "Another driver has taken over; this one stopped before it wrote. Clear this task if its run must "
+    "go on.",
+}
+_ELSE = (
+    "All retries are used up. See the error above and `make doctor` for the service that fails; then clear this task: "
+    "it may run any number of times."
+)
+
+RETRIES: dict[str, Any] = {
+    "retries": 3,
+    "retry_delay": timedelta(seconds=15),
+    "retry_exponential_backoff": 2.0,
+    "max_retry_delay": timedelta(minutes=5),
+    "retry_policy": ExceptionRetryPolicy(
+        rules=[
+            RetryRule(
+                exception=[DataError, ConfigError],
+                action=RetryAction.FAIL,
+                reason="a data or contract error stays the same however often it is tried",
+            )
+        ]
+    ),
+}
+"""Arguments of every task: transient errors three times with growing delays, data errors not at all."""
+
+
+def next_step(error: object) -> str:
+    """What a person does next after `error`."""
+    return next((text for kind, text in _NEXT_STEP.items() if isinstance(error, kind)), _ELSE)
+
+
+def log_next_step(context: Context) -> None:
+    """Airflow callback: the last line of a failed task's log says what to do."""
+    structlog.get_logger("task").error(next_step(context.get("exception")))

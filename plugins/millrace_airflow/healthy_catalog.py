@@ -1,0 +1,25 @@
+"""The part of the catalog that can be trusted: a domain with a broken contract is left out whole, the others go on."""
+
+from pathlib import Path
+
+from millrace.contracts.catalog import Catalog, read_readable
+from millrace.contracts.problem import Problem
+
+
+def healthy_catalog(project_dir: Path) -> Catalog:
+    """Sources and models of the domains without a problem."""
+    found, problems = read_readable(project_dir)
+    broken = {domain_of(problem, project_dir) for problem in problems}
+    return Catalog(
+        project_dir=project_dir,
+        sources=tuple(s for s in found.sources if s.domain not in broken),
+        models=tuple(m for m in found.models if m.domain not in broken),
+    )
+
+
+def domain_of(problem: Problem, project_dir: Path) -> str | None:
+    """The domain of the file that a problem lies in: `sources/<domain>/...` or `models/<domain>/...`."""
+    if not problem.path.is_relative_to(project_dir):
+        return None
+    parts = problem.path.relative_to(project_dir).parts
+    return parts[1] if len(parts) > 2 else None

@@ -1,0 +1,1 @@
+"""Operators: what an Airflow task does; heavy imports happen inside execute()."""

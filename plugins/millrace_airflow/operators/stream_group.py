@@ -1,0 +1,99 @@
+"""Supervises one stream group: acts on what the trigger saw, then defers again."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, NoReturn
+
+from airflow.sdk import BaseOperator, Context
+from airflow.sdk.exceptions import AirflowFailException
+from psycopg import Connection
+
+from millrace import names
+from millrace.control.database import connect
+from millrace.control.groups import GroupState, read_group, set_desired
+from millrace.errors import FencedError
+from millrace.launch import launch
+from millrace.settings import settings
+from millrace_airflow.driver import kill_driver, log_tail
+from millrace_airflow.supervision import SUPERVISOR, Action, Decision, backoff, decide, gives_up
+from millrace_airflow.triggers.stream_group import StreamGroupTrigger, wanted_fingerprint
+
+
+class StreamGroupOperator(BaseOperator):
+    """Launches the driver where none lives, else attaches to the one that does; never ends it with itself.
+
+    Airflow may kill, clear or restart this task at any time: the truth is in the control plane, and a launch is
+    claimed there, so that two tasks cannot start two drivers.
+    """
+
+    ui_color = "#cfe8e4"
+
+    def __init__(self, *, group: str, **kwargs: object) -> None:
+        super().__init__(**kwargs)  # type: ignore[arg-type]
+        self.group = group
+
+    def execute(self, context: Context) -> None:
+        self._act(wanted=None, launches=0, waited=False)
+
+    def resume(self, context: Context, event: dict[str, Any], launches: int) -> None:
+        """Continue after the trigger fired; `launches` were made by this task so far."""
+        self.log.info("%s: %s", event["action"], event["reason"])
+        replaces = event["action"] == Action.REPLACE
+        wanted = wanted_fingerprint(settings()) if replaces else None
+        self._act(wanted=wanted, launches=launches, waited=event["waited"])
+
+    def _act(self, *, wanted: str | None, launches: int, waited: bool) -> NoReturn:
+        with connect(settings()) as conn:
+            group = read_group(conn, self.group)
+            decision = decide(group, wanted, settings())
+            self.log.info("%s is %s: %s", self.group, group.state, decision.reason)
+            match decision.action:
+                case Action.LAUNCH:
+                    launches = self._launch(conn, group, decision, launches, waited=waited)
+                case Action.REPLACE:
+                    self._drain(conn, decision)
+                case Action.KILL:
+                    self._kill(conn, group)
+                case Action.WATCH:
+                    pass
+        self._watch(launches)
+
+    def _launch(self, conn: Connection, group: GroupState, decision: Decision, launches: int, *, waited: bool) -> int:
+        if launches and group.attempts:
+            self.log.warning(log_tail(settings(), self.group))
+        if gives_up(group.attempts, launches, settings()):
+            self._give_up(group, decision)
+        delay = 0.0 if waited else backoff(group.attempts, settings())
+        if delay:
+            self.log.info("attempt %d came to nothing; the next launch is in %.0f s", group.attempts, delay)
+            self._watch(launches, delay)
+        if group.desired == "drained":
+            set_desired(conn, self.group, "running", SUPERVISOR)
+        try:
+            self.log.info("launched process group %d, attempt %d", launch(settings(), self.group), group.attempts + 1)
+        except FencedError as error:
+            self.log.info("%s; attaching to it", error)
+        return launches + 1
+
+    def _give_up(self, group: GroupState, decision: Decision) -> NoReturn:
+        raise AirflowFailException(
+            f"stream group '{self.group}' did not come up in {group.attempts} attempts; {decision.reason}\n"
+            f"{log_tail(settings(), self.group)}\nThe next run of this DAG tries again every "
+            f"{settings().restart_backoff_max:.0f} s. Mend the cause; to try at once, trigger "
+            f"{names.STREAM_CONTROL_DAG} with 'running'."
+        )
+
+    def _drain(self, conn: Connection, decision: Decision) -> None:
+        set_desired(conn, self.group, "drained", SUPERVISOR)
+        self.log.info("asked the driver to drain, a new one follows: %s", decision.reason)
+
+    def _kill(self, conn: Connection, group: GroupState) -> None:
+        if kill_driver(group):
+            self.log.warning("killed process group %s; it restarts from its checkpoint", group.pid)
+            return
+        set_desired(conn, self.group, "drained", SUPERVISOR)
+        self.log.warning("the driver runs on %s, out of reach: asked it to drain", group.host)
+
+    def _watch(self, launches: int, delay: float = 0.0) -> NoReturn:
+        not_before = datetime.now(UTC) + timedelta(seconds=delay)
+        trigger = StreamGroupTrigger(group=self.group, not_before=not_before.isoformat() if delay else None)
+        self.defer(trigger=trigger, method_name="resume", kwargs={"launches": launches})

@@ -1,0 +1,65 @@
+"""Which interval a run works on: its data interval, or what a person asked for with `from` and `to`."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from airflow.sdk import Context, Param
+
+from millrace.errors import ConfigError
+from millrace.intervals import Interval
+
+EXAMPLE = "2026-01-31T10:00:00Z"
+
+
+def interval_params() -> dict[str, Param]:
+    """The params `from` and `to` of a DAG that is also triggered by hand."""
+    return {
+        "from": _moment("From", "Start, inclusive. Empty: the start of the hour that `To` lies in."),
+        "to": _moment("To", "End, exclusive; not in the future. Empty: the moment of the trigger."),
+    }
+
+
+def interval_of(context: Context) -> Interval:
+    """The interval of the task's run; the same for every task and every retry of the run."""
+    run = context["dag_run"]
+    if run.run_type != "manual" and run.data_interval_start and run.data_interval_end:
+        return Interval(_utc(run.data_interval_start), _utc(run.data_interval_end))
+    return asked_interval(context["params"], _utc(run.run_after))
+
+
+def asked_interval(params: Mapping[str, Any], triggered_at: datetime) -> Interval:
+    """The interval that the params of a manual run ask for; raises ConfigError saying what to type instead."""
+    end = _parse("to", params.get("to")) or triggered_at
+    start = _parse("from", params.get("from")) or _hour_of(end)
+    if end > triggered_at:
+        raise ConfigError(
+            f"'to' is {end.isoformat()}, after the trigger at {triggered_at.isoformat()}; only what has been appended "
+            "can be complete. Leave 'to' empty, or trigger again later."
+        )
+    if start >= end:
+        raise ConfigError(f"'from' {start.isoformat()} must be before 'to' {end.isoformat()}")
+    return Interval(start, end)
+
+
+def _moment(title: str, description: str) -> Param:
+    return Param(None, type=["null", "string"], format="date-time", title=title, description=description)
+
+
+def _parse(name: str, value: object) -> datetime | None:
+    if value is None or value == "":
+        return None
+    try:
+        return _utc(datetime.fromisoformat(str(value)))
+    except ValueError as error:
+        raise ConfigError(f"param '{name}' is {value!r}; expected a date and time such as {EXAMPLE}") from error
+
+
+def _hour_of(end: datetime) -> datetime:
+    """Start of the hour that holds the last moment before `end`."""
+    return (end - timedelta(microseconds=1)).replace(minute=0, second=0, microsecond=0)
+
+
+def _utc(moment: datetime) -> datetime:
+    """Moments without a zone are UTC."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,0 +1,73 @@
+"""How a stream group is supervised: from what the control plane says to the one thing to do next. Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from millrace.control.groups import GroupState
+from millrace.settings import Settings
+
+SUPERVISOR = "supervision"
+"""Who asked for a drain: a driver that supervision drained is replaced, one that a person drained is not."""
+BACKOFF_FIRST = 5.0
+
+
+class Action(StrEnum):
+    """What supervision can do."""
+
+    WATCH = "watch"
+    LAUNCH = "launch"
+    REPLACE = "replace"
+    KILL = "kill"
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What to do, and why in words for the task's log."""
+
+    action: Action
+    reason: str
+
+
+def decide(group: GroupState, wanted: str | None, settings: Settings) -> Decision:
+    """What `group` needs now; `wanted` is the fingerprint of what it should run, None when that is not known."""
+    if group.alive:
+        return _decide_alive(group, wanted, settings)
+    if group.launching:
+        return Decision(Action.WATCH, "launched, the driver has not reported yet")
+    if group.desired == "running" or (group.desired == "drained" and group.desired_by == SUPERVISOR):
+        return Decision(Action.LAUNCH, why_gone(group))
+    return Decision(Action.WATCH, f"stopped: {group.desired_by or 'somebody'} wishes it {group.desired}")
+
+
+def _decide_alive(group: GroupState, wanted: str | None, settings: Settings) -> Decision:
+    if group.stalled(settings.stall_after):
+        return Decision(Action.KILL, f"stalled: records wait, and no batch ended for {group.progress_age:.0f} s")
+    if group.desired == "running" and wanted is not None and group.fingerprint != wanted:
+        return Decision(Action.REPLACE, "outdated: a source, model or job changed since the driver started")
+    wish = "" if group.desired == group.state else f", wished {group.desired} by {group.desired_by}"
+    return Decision(Action.WATCH, f"{group.state}, epoch {group.epoch}, pid {group.pid} on {group.host}{wish}")
+
+
+def why_gone(group: GroupState) -> str:
+    """Why no driver lives."""
+    if group.last_error:
+        return f"the driver failed: {group.last_error}"
+    if group.desired == "drained":
+        return "drained, to be replaced"
+    if group.epoch == 0:
+        return "never started"
+    if group.holder is None:
+        return f"the driver of epoch {group.epoch} ended"
+    return f"the driver of epoch {group.epoch} (pid {group.pid} on {group.host}) is dead: its lease expired"
+
+
+def backoff(attempts: int, settings: Settings) -> float:
+    """Seconds to wait before the next launch, after `attempts` that came to nothing."""
+    if attempts <= 0:
+        return 0.0
+    return float(min(BACKOFF_FIRST * 2.0 ** (attempts - 1), settings.restart_backoff_max))
+
+
+def gives_up(attempts: int, launches: int, settings: Settings) -> bool:
+    """Whether a task that made `launches` itself fails now; its successor tries on at the longest backoff."""
+    return launches > 0 and attempts >= settings.restart_attempts

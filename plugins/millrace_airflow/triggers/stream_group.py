@@ -1,0 +1,91 @@
+"""Watches a stream group in the triggerer, at the cost of one row of PostgreSQL every few seconds."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Any
+
+import psycopg
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from millrace.contracts.catalog import read_catalog
+from millrace.control.database import connect
+from millrace.control.groups import GroupState, read_group
+from millrace.errors import ConfigError, TransientError
+from millrace.launch import fingerprint
+from millrace.settings import Settings, settings
+from millrace_airflow.supervision import Action, Decision, decide
+
+POLL_SECONDS = 3.0
+FINGERPRINT_EVERY = 4
+"""Polls between two looks at the project's files."""
+
+
+def wanted_fingerprint(chosen: Settings) -> str | None:
+    """Fingerprint of what should run; None while a contract is broken or half written: what runs then goes on."""
+    try:
+        return fingerprint(read_catalog(chosen.project_dir))
+    except (ConfigError, OSError):
+        return None
+
+
+class StreamGroupTrigger(BaseTrigger):
+    """Fires `{"action", "reason", "waited"}` once something must be done; a launch not before `not_before`."""
+
+    def __init__(self, group: str, not_before: str | None = None) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.group, self.not_before = group, not_before
+        self._conn: psycopg.Connection | None = None
+        self._wanted: str | None = None
+        self._seen: str | None = None
+        self._polls = 0
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        path = f"{type(self).__module__}.{type(self).__name__}"
+        return path, {"group": self.group, "not_before": self.not_before}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        told = ""
+        while True:
+            group, decision = await asyncio.to_thread(self._look)
+            if decision.reason != told:
+                self.log.info("%s: %s", self.group, decision.reason)
+                told = decision.reason
+            if decision.action is not Action.WATCH and self._due(group, decision):
+                waited = self.not_before is not None
+                fired = {"action": decision.action.value, "reason": decision.reason, "waited": waited}
+                yield TriggerEvent(fired)  # type: ignore[no-untyped-call]
+                return
+            await asyncio.sleep(POLL_SECONDS)
+
+    async def cleanup(self) -> None:
+        """Close our connection; the driver goes on."""
+        if self._conn is not None:
+            self._conn.close()
+
+    def _due(self, group: GroupState | None, decision: Decision) -> bool:
+        """Only launches wait; and no longer once a person has forgiven the earlier failures."""
+        if self.not_before is None or decision.action is not Action.LAUNCH:
+            return True
+        return datetime.now(UTC) >= datetime.fromisoformat(self.not_before) or (
+            group is not None and not group.attempts
+        )
+
+    def _look(self) -> tuple[GroupState | None, Decision]:
+        chosen = settings()
+        self._refresh_wanted(chosen)
+        try:
+            self._conn = self._conn or connect(chosen)
+            group = read_group(self._conn, self.group)
+        except (psycopg.OperationalError, TransientError) as error:
+            self._conn = None
+            return None, Decision(Action.WATCH, f"cannot look, the control plane does not answer: {error}")
+        return group, decide(group, self._wanted, chosen)
+
+    def _refresh_wanted(self, chosen: Settings) -> None:
+        """Believe a fingerprint once two looks agree: folders are copied file by file."""
+        if self._polls % FINGERPRINT_EVERY == 0:
+            seen = wanted_fingerprint(chosen)
+            self._wanted = seen if seen == self._seen else None
+            self._seen = seen
+        self._polls += 1
