@@ -82,6 +82,7 @@ def medallion_dag(domain: str) -> str:
 
 
 MAINTENANCE_DAG = "lake_maintenance"
+STREAM_CONTROL_DAG = "stream_control"
 
 
 def asset_uri(layer: str, table: str) -> str:
