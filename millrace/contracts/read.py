@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from millrace.contracts import model, source
 from millrace.contracts.avro import Record, read_record
-from millrace.contracts.explain import Fault, faults_of, misplaced
+from millrace.contracts.explain import Fault, Loc, faults_of, misplaced
 from millrace.contracts.lines import line_of
 from millrace.contracts.model import KINDS, Model, model_from
 from millrace.contracts.problem import ContractError, Problem, one_of
@@ -71,6 +71,18 @@ def read_model(path: Path) -> Model:
     if faults:
         raise ContractError(_problems(path, header["yaml"], faults, first_line))
     return contract
+
+
+def problem_at(contract: Source | Model, loc: Loc, found: str, expected: str, example: str = "") -> Problem:
+    """A problem of a contract that was read, at the line on which the key stands in its file."""
+    if isinstance(contract, Source):
+        path = contract.folder / "source.yaml"
+        return Problem(path, line_of(path.read_text(), loc), found, expected, example)
+    text = contract.path.read_text()
+    header = _HEADER.search(text)
+    first_line = text[: header.start("yaml")].count("\n") if header else 0
+    line = first_line + line_of(header["yaml"] if header else "", loc)
+    return Problem(contract.path, line, found, expected, example)
 
 
 def read_mapping(path: Path, text: str, first_line: int = 0) -> dict[str, Any]:

@@ -1,0 +1,115 @@
+"""Suites: every table has one, in GX's own JSON, with rules that exist, on columns that exist, with a severity."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from millrace.check.expectation_types import known_arguments, known_types
+from millrace.check.parsed import Parsed
+from millrace.contracts.catalog import Catalog
+from millrace.contracts.explain import Loc
+from millrace.contracts.lines import line_of
+from millrace.contracts.problem import Problem, one_of
+
+_SEVERITIES = ("critical", "warning")
+_ONE_COLUMN = ("column", "column_A", "column_B")
+_COLUMNS = ("column_list", "column_set")
+_LAYERS = ("bronze", "silver", "gold", "realtime")
+_EXAMPLE = '{"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "event_id"}, "severity": "critical"}'
+
+
+def suite_problems(parsed: Parsed) -> Iterator[Problem]:
+    catalog = parsed.catalog
+    for layer, table in _required(catalog):
+        path = catalog.suite_path(layer, table)
+        if not path.exists():
+            yield Problem(
+                path, 1, "no suite", f"one for the table {layer}.{table}", f'{{"expectations": [{_EXAMPLE}]}}'
+            )
+    for path in sorted((catalog.project_dir / "expectations").rglob("*.json")):
+        yield from _suite(parsed, path)
+
+
+def _required(catalog: Catalog) -> Iterator[tuple[str, str]]:
+    for source in catalog.sources:
+        yield "bronze", source.name
+        yield "silver", source.name
+    yield from (("gold", model.name) for model in catalog.gold)
+
+
+@dataclass(frozen=True)
+class _Suite:
+    """One suite file, and the columns of its table where they are known."""
+
+    path: Path
+    text: str
+    columns: tuple[str, ...] | None
+
+    def problem(self, loc: Loc, found: str, expected: str, example: str = "") -> Problem:
+        return Problem(self.path, line_of(self.text, loc), found, expected, example)
+
+
+def _suite(parsed: Parsed, path: Path) -> Iterator[Problem]:
+    layer, table = path.parent.name, path.stem
+    if (layer, table) not in _tables(parsed.catalog):
+        yield Problem(path, 1, f"a suite for {layer}.{table}, which does not exist", "a suite of a table")
+        return
+    suite = _Suite(path, path.read_text(), parsed.table_columns(layer, table))
+    try:
+        content = json.loads(suite.text)
+    except json.JSONDecodeError as error:
+        yield Problem(path, error.lineno, f"broken JSON ({error.msg})", "a suite as GX writes it")
+        return
+    rules = content.get("expectations") if isinstance(content, dict) else None
+    if not isinstance(rules, list) or not rules:
+        yield suite.problem((), "no expectations", "a list 'expectations' with at least one", _EXAMPLE)
+        return
+    for number, rule in enumerate(rules):
+        yield from _rule(suite, ("expectations", number), rule)
+
+
+def _tables(catalog: Catalog) -> set[tuple[str, str]]:
+    on_demand = {("realtime", model.name) for model in catalog.models if model.kind != "gold"}
+    return {*_required(catalog), *on_demand}
+
+
+def _rule(suite: _Suite, loc: Loc, rule: Any) -> Iterator[Problem]:
+    if not isinstance(rule, dict) or not isinstance(rule.get("type"), str):
+        yield suite.problem(loc, "a rule without a type", "type, kwargs and severity", _EXAMPLE)
+        return
+    if rule["type"] not in known_types():
+        expected = one_of(known_types(), rule["type"]) if len(known_types()) < 10 else _nearest(rule["type"])
+        yield suite.problem((*loc, "type"), f"expectation '{rule['type']}', which GX does not have", expected)
+        return
+    if rule.get("severity") not in _SEVERITIES:
+        found = f"severity {rule['severity']!r}" if "severity" in rule else "no severity"
+        yield suite.problem(
+            (*loc, "severity"), found, "critical (blocks) or warning (reports)", '"severity": "critical"'
+        )
+    kwargs = rule.get("kwargs", {})
+    yield from _arguments(suite, loc, rule["type"], kwargs)
+    yield from _rule_columns(suite, loc, kwargs)
+
+
+def _nearest(given: str) -> str:
+    hint = one_of(known_types(), given).partition(" (did you mean ")[2].rstrip("?)")
+    return f"an expectation of GX (did you mean {hint}?)" if hint else "an expectation of GX"
+
+
+def _arguments(suite: _Suite, loc: Loc, kind: str, kwargs: dict[str, Any]) -> Iterator[Problem]:
+    known = known_arguments(kind)
+    for argument in kwargs:
+        if known and argument not in known:
+            found = f"argument '{argument}' of {kind}"
+            yield suite.problem((*loc, "kwargs", argument), found, one_of(sorted(known), argument))
+
+
+def _rule_columns(suite: _Suite, loc: Loc, kwargs: dict[str, Any]) -> Iterator[Problem]:
+    named = [(name, kwargs[name]) for name in _ONE_COLUMN if name in kwargs]
+    named += [(name, column) for name in _COLUMNS for column in kwargs.get(name) or ()]
+    for argument, column in named:
+        if suite.columns is not None and column not in suite.columns:
+            found = f"column '{column}', which the table does not have"
+            yield suite.problem((*loc, "kwargs", argument), found, one_of(suite.columns, str(column)))
