@@ -1,5 +1,6 @@
 """The parts of the stack, in the order a reader wants to see them; a further part is one more line."""
 
+from deploy.local.airflow_services import airflow_services
 from deploy.local.clickhouse_server import clickhouse_server
 from deploy.local.kafka_broker import kafka_broker
 from deploy.local.postgres_server import postgres_server
@@ -15,4 +16,5 @@ def all_parts(stack: Stack) -> tuple[Part, ...]:
         registry_server(stack),
         clickhouse_server(stack),
         spark_server(stack),
+        *airflow_services(stack),
     )

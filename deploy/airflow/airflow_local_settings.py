@@ -1,0 +1,13 @@
+"""Loaded by each Airflow process when it starts (the name is Airflow's): lets task processes start with warm imports."""
+
+import importlib
+import sys
+
+SLOW_IMPORTS = ("great_expectations", "pyspark.sql.connect.session", "pyspark.sql.connect.functions", "pandas")
+"""LocalExecutor forks its task processes from the scheduler: what that imported once, no task imports again."""
+
+__all__: list[str] = []
+
+if "scheduler" in sys.argv:
+    for _module in SLOW_IMPORTS:
+        importlib.import_module(_module)

@@ -1,0 +1,1 @@
+"""Container images, and the entry point of the containers that run our code."""
