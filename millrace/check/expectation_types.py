@@ -1,11 +1,12 @@
 """The expectations that the installed GX has, read from its files, because importing it takes seconds."""
 
 import json
+from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-_SHARED_ARGUMENTS = {"meta", "notes", "description", "catch_exceptions", "result_format", "severity"}
+_BESIDE_ARGUMENTS = {"meta", "notes", "description", "catch_exceptions", "result_format", "severity"}
 
 
 @cache
@@ -14,14 +15,24 @@ def known_types() -> tuple[str, ...]:
     return tuple(sorted(path.stem for path in _core().glob("*expect*.py")))
 
 
+@dataclass(frozen=True)
+class Arguments:
+    """What an expectation takes; both empty where GX has no JSON schema of it."""
+
+    known: frozenset[str] = frozenset()
+    required: tuple[str, ...] = ()
+
+
 @cache
-def known_arguments(kind: str) -> frozenset[str]:
-    """The arguments of an expectation, from GX's JSON schema of it; empty where GX has no schema."""
+def arguments_of(kind: str) -> Arguments:
+    """The arguments of an expectation, from GX's own JSON schema."""
     wanted = kind.replace("_", "")
     for path in (_core() / "schemas").glob("*.json"):
         if path.stem.lower() == wanted:
-            return frozenset(json.loads(path.read_text())["properties"]) - _SHARED_ARGUMENTS
-    return frozenset()
+            schema = json.loads(path.read_text())
+            known = frozenset(schema["properties"]) - _BESIDE_ARGUMENTS
+            return Arguments(known, tuple(schema.get("required", ())))
+    return Arguments()
 
 
 def _core() -> Path:

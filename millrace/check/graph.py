@@ -27,12 +27,17 @@ def _inputs(catalog: Catalog, model: Model) -> Iterator[Problem]:
 
 
 def _offered(catalog: Catalog, model: Model) -> set[str]:
-    """What a model of this kind may read; by the names of files, so that one broken file is reported once."""
-    sources = {folder.name for folder in source_folders(catalog.project_dir)}
+    """What a model of this kind may read; by the names of files, so that one broken file is reported once.
+
+    Gold stays within its domain: its tables are refined together, in one DAG, in the order of their inputs.
+    """
+    folders = tuple(source_folders(catalog.project_dir))
     if not isinstance(model, GoldModel):
-        return sources
-    gold = {path.stem for path in model_files(catalog.project_dir) if path.parent.name == "gold"} - {model.name}
-    return {f"silver.{name}" for name in sources} | {f"gold.{name}" for name in gold}
+        return {folder.name for folder in folders}
+    gold = (path for path in model_files(catalog.project_dir) if path.parent.name == "gold")
+    return {f"silver.{folder.name}" for folder in folders if folder.parent.name == model.domain} | {
+        f"gold.{path.stem}" for path in gold if path.parents[1].name == model.domain and path.stem != model.name
+    }
 
 
 def _circle(catalog: Catalog) -> Iterator[Problem]:

@@ -3,10 +3,11 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
-from millrace.check.expectation_types import known_arguments, known_types
+from millrace.check.expectation_types import arguments_of, known_types
 from millrace.check.parsed import Parsed
 from millrace.contracts.catalog import Catalog
 from millrace.contracts.explain import Loc
@@ -26,7 +27,11 @@ def suite_problems(parsed: Parsed) -> Iterator[Problem]:
         path = catalog.suite_path(layer, table)
         if not path.exists():
             yield Problem(
-                path, 1, "no suite", f"one for the table {layer}.{table}", f'{{"expectations": [{_EXAMPLE}]}}'
+                path,
+                1,
+                "no suite",
+                f"one for the table {layer}.{table}",
+                f'{{"name": "{layer}.{table}", "expectations": [{_EXAMPLE}]}}',
             )
     for path in sorted((catalog.project_dir / "expectations").rglob("*.json")):
         yield from _suite(parsed, path)
@@ -66,6 +71,8 @@ def _suite(parsed: Parsed, path: Path) -> Iterator[Problem]:
     if not isinstance(rules, list) or not rules:
         yield suite.problem((), "no expectations", "a list 'expectations' with at least one", _EXAMPLE)
         return
+    if content.get("name") != f"{layer}.{table}":
+        yield suite.problem(("name",), f"name {content.get('name')!r}", f"'{layer}.{table}'")
     for number, rule in enumerate(rules):
         yield from _rule(suite, ("expectations", number), rule)
 
@@ -80,8 +87,7 @@ def _rule(suite: _Suite, loc: Loc, rule: Any) -> Iterator[Problem]:
         yield suite.problem(loc, "a rule without a type", "type, kwargs and severity", _EXAMPLE)
         return
     if rule["type"] not in known_types():
-        expected = one_of(known_types(), rule["type"]) if len(known_types()) < 10 else _nearest(rule["type"])
-        yield suite.problem((*loc, "type"), f"expectation '{rule['type']}', which GX does not have", expected)
+        yield suite.problem((*loc, "type"), f"expectation '{rule['type']}'", _nearest(rule["type"]))
         return
     if rule.get("severity") not in _SEVERITIES:
         found = f"severity {rule['severity']!r}" if "severity" in rule else "no severity"
@@ -94,16 +100,19 @@ def _rule(suite: _Suite, loc: Loc, rule: Any) -> Iterator[Problem]:
 
 
 def _nearest(given: str) -> str:
-    hint = one_of(known_types(), given).partition(" (did you mean ")[2].rstrip("?)")
-    return f"an expectation of GX (did you mean {hint}?)" if hint else "an expectation of GX"
+    near = get_close_matches(given, known_types(), n=1)
+    return f"an expectation of GX (did you mean '{near[0]}'?)" if near else "an expectation of GX"
 
 
 def _arguments(suite: _Suite, loc: Loc, kind: str, kwargs: dict[str, Any]) -> Iterator[Problem]:
-    known = known_arguments(kind)
-    for argument in kwargs:
-        if known and argument not in known:
-            found = f"argument '{argument}' of {kind}"
-            yield suite.problem((*loc, "kwargs", argument), found, one_of(sorted(known), argument))
+    arguments = arguments_of(kind)
+    for name in kwargs:
+        if arguments.known and name not in arguments.known:
+            found = f"argument '{name}' of {kind}"
+            yield suite.problem((*loc, "kwargs", name), found, one_of(sorted(arguments.known), name))
+    for name in arguments.required:
+        if name not in kwargs:
+            yield suite.problem((*loc, "kwargs"), f"{kind} without argument '{name}'", "it")
 
 
 def _rule_columns(suite: _Suite, loc: Loc, kwargs: dict[str, Any]) -> Iterator[Problem]:
