@@ -14,7 +14,6 @@ CREATE TABLE IF NOT EXISTS ops.stream_progress
     watermark Nullable(DateTime64(3, 'UTC')),
     append_time_max Nullable(DateTime64(3, 'UTC')) COMMENT 'newest append time of the batch',
     freshness_ms Nullable(Int64) COMMENT 'from the newest append time to the end of the batch',
-    bad_rows UInt64,
     state_rows UInt64,
     state_bytes UInt64,
     durations Map(LowCardinality(String), UInt32) COMMENT 'milliseconds per phase of the batch'

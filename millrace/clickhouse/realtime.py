@@ -74,9 +74,14 @@ def state_ddl(model: RealtimeModel, columns: dict[str, str]) -> str:
 {lines}
 )
 ENGINE = AggregatingMergeTree
-ORDER BY ({", ".join(f"`{c}`" for c in model.order_by)})
+ORDER BY ({", ".join(f"`{c}`" for c in sorting_key(model, columns))})
 TTL {_ttl(model, columns)}
 SETTINGS non_replicated_deduplication_window = {DEDUP_WINDOW}, allow_nullable_key = 1"""
+
+
+def sorting_key(model: RealtimeModel, columns: dict[str, str]) -> list[str]:
+    """What the contract orders by, then the other plain columns: rows that differ in them must not be merged."""
+    return [*model.order_by, *(c for c, kind in columns.items() if c not in model.order_by and not _aggregate(kind))]
 
 
 def view_ddl(model: RealtimeModel, columns: dict[str, str]) -> str:

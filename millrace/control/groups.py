@@ -139,21 +139,23 @@ def acquire(conn: Connection, group: str, *, holder: str, pid: int, host: str, f
     )
 
 
-def renew(conn: Connection, lease: Lease, *, ttl: float, state: State, progressed: bool, settled: bool) -> Desired:
+def renew(
+    conn: Connection, lease: Lease, *, ttl: float, state: State, idle: float, settled: bool, note: str | None
+) -> Desired:
     """Prolong the lease and give the desired state; raises FencedError once it has expired or was taken over.
 
-    `progressed`: no query was behind just now. `settled`: the driver has run well for a while, so that its earlier
-    failures no longer count.
+    `idle`: seconds for which some query has had records and finished no batch. `settled`: the driver has run well for
+    a while, so that its earlier failures no longer count. `note`: what it waits for, if anything.
     """
     row = conn.execute(
         """UPDATE ops.stream_groups
            SET lease_until = now() + make_interval(secs => %(ttl)s), heartbeat_at = now(), state = %(state)s,
-               last_progress_at = CASE WHEN %(progressed)s THEN now() ELSE last_progress_at END,
+               last_progress_at = now() - make_interval(secs => %(idle)s),
                attempts = CASE WHEN %(settled)s THEN 0 ELSE attempts END,
-               last_error = CASE WHEN %(settled)s THEN NULL ELSE last_error END
+               last_error = CASE WHEN %(settled)s THEN %(note)s ELSE coalesce(%(note)s, last_error) END
            WHERE group_name = %(group)s AND holder = %(holder)s AND epoch = %(epoch)s AND lease_until > now()
            RETURNING desired""",
-        {**vars(lease), "ttl": ttl, "state": state, "progressed": progressed, "settled": settled},
+        {**vars(lease), "ttl": ttl, "state": state, "idle": idle, "settled": settled, "note": note},
     ).fetchone()
     if row is None:
         raise FencedError(f"the lease of stream group '{lease.group}', epoch {lease.epoch}, is no longer ours")
