@@ -9,9 +9,8 @@ from airflow.sdk import Context, ExceptionRetryPolicy, RetryAction, RetryRule
 from millrace.errors import ConfigError, DataError, FencedError
 
 _NEXT_STEP = {
-    DataError: "The data broke a rule; retrying changes nothing. Nothing of this step was published. See the message "
-    "above, the page Millrace (recent gate results) or ClickHouse table ops.gate_results; mend the rows or the "
-    "suite in expectations/, then clear this task with its downstream tasks.",
+    DataError: "The data broke a rule, and retrying changes nothing; nothing of this step was published. Mend what the "
+    "message above names, then clear the tasks of this table from `stage` on.",
     ConfigError: "A contract or a setting is wrong. Mend it (`millrace check` shows file and line), then clear this "
     "task.",
     FencedError: "Another driver has taken over; this one stopped before it wrote. Clear this task if its run must "

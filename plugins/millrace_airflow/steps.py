@@ -11,7 +11,7 @@ class Step:
     function: str
 
 
-GATE_BRONZE = Step("spark_jobs.bronze_gate", "gate_bronze")
+GATE_BRONZE = Step("spark_jobs.bronze", "gate_bronze")
 STAGE_SILVER = Step("spark_jobs.silver", "stage_silver")
 GATE_SILVER = Step("spark_jobs.silver", "gate_silver")
 PUBLISH_SILVER = Step("spark_jobs.silver", "publish_silver")

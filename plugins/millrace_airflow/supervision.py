@@ -42,6 +42,8 @@ def decide(group: GroupState, wanted: str | None, settings: Settings) -> Decisio
 def _decide_alive(group: GroupState, wanted: str | None, settings: Settings) -> Decision:
     if group.stalled(settings.stall_after):
         return Decision(Action.KILL, f"stalled: records wait, and no batch ended for {group.progress_age:.0f} s")
+    if group.state == "draining" and (group.progress_age or 0.0) > settings.stall_after:
+        return Decision(Action.KILL, f"did not drain: no batch ended for {group.progress_age:.0f} s")
     if group.desired == "running" and wanted is not None and group.fingerprint != wanted:
         return Decision(Action.REPLACE, "outdated: a source, model or job changed since the driver started")
     wish = "" if group.desired == group.state else f", wished {group.desired} by {group.desired_by}"

@@ -1,6 +1,6 @@
 """One step of the medallion as an Airflow task: a function of spark_jobs, called over Spark Connect."""
 
-from dataclasses import asdict
+from dataclasses import fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -36,13 +36,23 @@ class BatchStepOperator(BaseOperator):
         self._session = connect_session(chosen)
         try:
             run = BatchRun(self._session, chosen, catalog(chosen.project_dir), interval, context["dag_run"].run_id)
-            counts = asdict(function(run, self.table))
+            result = function(run, self.table)
         finally:
             self._session.stop()
-        self.log.info("%s of %s done: %s", self.step.function, self.table, counts)
-        return counts
+        self.log.info("%s of %s done: %s", self.step.function, self.table, result)
+        return summary_of(result)
 
     def on_kill(self) -> None:
         """Cancel what the Connect server still computes for this task."""
         if self._session is not None:
             self._session.interruptAll()
+
+
+def summary_of(result: Any) -> dict[str, Any]:
+    """Ids and counts of a step's result for XCom; rows, samples and long lists stay out of Airflow's database."""
+    if result is None:
+        return {}
+    values = {f.name: getattr(result, f.name) for f in fields(result) if f.repr}
+    return {name: value for name, value in values.items() if isinstance(value, int | float | str)} | {
+        name: len(value) for name, value in values.items() if isinstance(value, tuple)
+    }

@@ -1,0 +1,86 @@
+"""Which interval a run works on."""
+
+from datetime import UTC, datetime
+from types import SimpleNamespace
+
+import pytest
+
+from millrace.errors import ConfigError
+from millrace.intervals import Interval
+
+TRIGGERED = datetime(2026, 1, 31, 10, 17, 5, tzinfo=UTC)
+HOUR = Interval(datetime(2026, 1, 31, 9, tzinfo=UTC), datetime(2026, 1, 31, 10, tzinfo=UTC))
+
+
+def context(run_type="manual", **params):
+    run = SimpleNamespace(
+        run_type=run_type, data_interval_start=HOUR.start, data_interval_end=HOUR.end, run_after=TRIGGERED
+    )
+    return {"dag_run": run, "params": {"from": None, "to": None} | params}
+
+
+def interval_of(**kwargs):
+    from millrace_airflow.run_interval import interval_of as find
+
+    return find(context(**kwargs))
+
+
+@pytest.mark.parametrize("run_type", ["scheduled", "backfill"])
+def test_scheduled_runs_take_their_data_interval(run_type):
+    assert interval_of(run_type=run_type) == HOUR
+
+
+def test_by_hand_it_is_the_current_hour_up_to_the_trigger():
+    assert interval_of() == Interval(datetime(2026, 1, 31, 10, tzinfo=UTC), TRIGGERED)
+
+
+def test_by_hand_with_both_bounds():
+    asked = interval_of(**{"from": "2026-01-30T00:00:00Z", "to": "2026-01-31T02:00:00+01:00"})
+    assert asked == Interval(datetime(2026, 1, 30, tzinfo=UTC), datetime(2026, 1, 31, 1, tzinfo=UTC))
+
+
+def test_by_hand_with_an_end_alone_takes_the_hour_before_it():
+    assert interval_of(to="2026-01-31T10:00:00Z") == HOUR
+
+
+def test_a_moment_without_zone_is_utc():
+    assert interval_of(**{"from": "2026-01-31T10:00:00"}).start == datetime(2026, 1, 31, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("params", "said"),
+    [
+        ({"from": "yesterday"}, "param 'from' is 'yesterday'; expected a date and time such as"),
+        ({"to": "2026-02-01T00:00:00Z"}, "after the trigger"),
+        ({"from": "2026-01-31T10:00:00Z", "to": "2026-01-31T10:00:00Z"}, "must be before 'to'"),
+    ],
+)
+def test_wrong_params_say_what_to_type(params, said):
+    with pytest.raises(ConfigError, match=said):
+        interval_of(**params)
+
+
+def test_airflow_takes_moments_and_nothing_else_for_the_params():
+    from airflow.sdk.exceptions import ParamValidationError
+
+    from millrace_airflow.run_interval import interval_params
+
+    assert interval_params()["from"].resolve() is None
+    assert interval_params()["to"].resolve("2026-01-31T10:00:00Z")
+    with pytest.raises(ParamValidationError):
+        interval_params()["to"].resolve(17)
+
+
+def test_timetable_skips_no_hour_after_an_outage(monkeypatch):
+    from airflow.timetables.base import DataInterval, TimeRestriction
+    from pendulum import datetime as moment
+
+    from millrace_airflow.timetable import GaplessTimetable
+
+    monkeypatch.setattr("airflow.timetables.interval.utcnow", lambda: moment(2026, 1, 31, 10, 17))
+    table, rule = GaplessTimetable("0 * * * *", "UTC"), TimeRestriction(moment(2020, 1, 1), None, catchup=False)
+    first = table.next_dagrun_info(last_automated_data_interval=None, restriction=rule)
+    assert first.data_interval == DataInterval(moment(2026, 1, 31, 9), moment(2026, 1, 31, 10))
+    before_outage = DataInterval(moment(2026, 1, 31, 3), moment(2026, 1, 31, 4))
+    after = table.next_dagrun_info(last_automated_data_interval=before_outage, restriction=rule)
+    assert after.data_interval == DataInterval(moment(2026, 1, 31, 4), moment(2026, 1, 31, 5))
