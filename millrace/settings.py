@@ -76,6 +76,8 @@ class Settings(BaseSettings):
     stream_master: str = "local[2]"
     stream_deploy_mode: Literal["client", "cluster"] = "client"
     stream_memory: str = "1500m"
+    spark_conf: dict[str, str] = {}
+    """Further Spark settings for everything that runs on Spark, as JSON, e.g. the address of S3-compatible storage."""
     stream_conf: dict[str, str] = {}
     """Further Spark settings for stream groups, as JSON."""
     connect_master: str = "local[2]"

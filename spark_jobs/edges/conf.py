@@ -45,8 +45,8 @@ _STREAM = {
 
 
 def spark_conf(settings: Settings) -> dict[str, str]:
-    """What the Connect server and the stream application have in common."""
-    return _DELTA | _SHARED
+    """What the Connect server and the stream application have in common; what the settings name wins."""
+    return _DELTA | _SHARED | settings.spark_conf
 
 
 def stream_conf(settings: Settings) -> dict[str, str]:
