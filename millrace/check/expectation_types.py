@@ -6,7 +6,10 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-_BESIDE_ARGUMENTS = {"meta", "notes", "description", "catch_exceptions", "result_format", "severity"}
+_BESIDE_ARGUMENTS = {
+    "id", "meta", "metadata", "notes", "description", "catch_exceptions", "result_format", "rendered_content",
+    "severity", "batch_id", "windows",
+}  # fmt: skip
 
 
 @cache

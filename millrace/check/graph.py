@@ -16,7 +16,7 @@ def graph_problems(catalog: Catalog) -> Iterator[Problem]:
 
 
 def _inputs(catalog: Catalog, model: Model) -> Iterator[Problem]:
-    offered = _offered(catalog, model)
+    offered = offered_inputs(catalog, model)
     for number, reference in enumerate(model.inputs):
         if reference not in offered:
             found = f"input '{reference}' of a {model.kind} model"
@@ -26,7 +26,7 @@ def _inputs(catalog: Catalog, model: Model) -> Iterator[Problem]:
         yield problem_at(model, ("inputs",), found, "one source; joins belong in gold", f"inputs: [{model.inputs[0]}]")
 
 
-def _offered(catalog: Catalog, model: Model) -> set[str]:
+def offered_inputs(catalog: Catalog, model: Model) -> set[str]:
     """What a model of this kind may read; by the names of files, so that one broken file is reported once.
 
     Gold stays within its domain: its tables are refined together, in one DAG, in the order of their inputs.

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from millrace.check.graph import offered_inputs
 from millrace.check.parsed import Parsed
 from millrace.check.realtime import realtime_problems
 from millrace.contracts.explain import Loc
@@ -29,7 +30,8 @@ def query_problems(parsed: Parsed) -> Iterator[Problem]:
 
 
 def _query(parsed: Parsed, model: Model, query: exp.Query) -> Iterator[Problem]:
-    yield from _tables(model, query)
+    if set(model.inputs) <= offered_inputs(parsed.catalog, model):
+        yield from _tables(model, query)
     yield from _columns(parsed, model, query)
     yield from _outputs(model, query)
     if isinstance(model, RealtimeModel):

@@ -9,7 +9,7 @@ from typing import Any
 
 from millrace.check.expectation_types import arguments_of, known_types
 from millrace.check.parsed import Parsed
-from millrace.contracts.catalog import Catalog
+from millrace.contracts.catalog import Catalog, model_files, source_folders
 from millrace.contracts.explain import Loc
 from millrace.contracts.lines import line_of
 from millrace.contracts.problem import Problem, one_of
@@ -17,7 +17,6 @@ from millrace.contracts.problem import Problem, one_of
 _SEVERITIES = ("critical", "warning")
 _ONE_COLUMN = ("column", "column_A", "column_B")
 _COLUMNS = ("column_list", "column_set")
-_LAYERS = ("bronze", "silver", "gold", "realtime")
 _EXAMPLE = '{"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "event_id"}, "severity": "critical"}'
 
 
@@ -26,13 +25,10 @@ def suite_problems(parsed: Parsed) -> Iterator[Problem]:
     for layer, table in _required(catalog):
         path = catalog.suite_path(layer, table)
         if not path.exists():
-            yield Problem(
-                path,
-                1,
-                "no suite",
-                f"one for the table {layer}.{table}",
-                f'{{"name": "{layer}.{table}", "expectations": [{_EXAMPLE}]}}',
-            )
+            column = (parsed.table_columns(layer, table) or ("event_id",))[0]
+            example = _EXAMPLE.replace("event_id", column)
+            expected = f"a suite for the table {layer}.{table}"
+            yield Problem(path, 1, "no file", expected, f'{{"name": "{layer}.{table}", "expectations": [{example}]}}')
     for path in sorted((catalog.project_dir / "expectations").rglob("*.json")):
         yield from _suite(parsed, path)
 
@@ -58,7 +54,7 @@ class _Suite:
 
 def _suite(parsed: Parsed, path: Path) -> Iterator[Problem]:
     layer, table = path.parent.name, path.stem
-    if (layer, table) not in _tables(parsed.catalog):
+    if (layer, table) not in _tables(parsed.catalog.project_dir):
         yield Problem(path, 1, f"a suite for {layer}.{table}, which does not exist", "a suite of a table")
         return
     suite = _Suite(path, path.read_text(), parsed.table_columns(layer, table))
@@ -77,9 +73,11 @@ def _suite(parsed: Parsed, path: Path) -> Iterator[Problem]:
         yield from _rule(suite, ("expectations", number), rule)
 
 
-def _tables(catalog: Catalog) -> set[tuple[str, str]]:
-    on_demand = {("realtime", model.name) for model in catalog.models if model.kind != "gold"}
-    return {*_required(catalog), *on_demand}
+def _tables(project_dir: Path) -> set[tuple[str, str]]:
+    """Every table by the names of files, so that one broken contract is reported once."""
+    sources = [folder.name for folder in source_folders(project_dir)]
+    tables = {(layer, name) for layer in ("bronze", "silver") for name in sources}
+    return tables | {("gold" if p.parent.name == "gold" else "realtime", p.stem) for p in model_files(project_dir)}
 
 
 def _rule(suite: _Suite, loc: Loc, rule: Any) -> Iterator[Problem]:

@@ -16,6 +16,9 @@ _GROUP_BY_WINDOW = re.compile(r"(\bGROUP\s+BY\s+)(window)\b", re.IGNORECASE)
 _GENERATED = {"window", "session_window", "col", "key", "value", "pos"}
 """Columns that Spark makes without a name being written: by window functions and by generators."""
 
+_INTERNALS = re.compile(r" (but got|for) <.*")
+"""The parser's own objects, which end some of its messages."""
+
 
 @dataclass(frozen=True)
 class Output:
@@ -95,6 +98,6 @@ def _where(error: SqlglotError) -> tuple[int, str]:
     """Line and reason, without the coloured excerpt."""
     if isinstance(error, ParseError) and error.errors:
         first = error.errors[0]
-        reason = str(first.get("description")).partition(" but got <")[0]
+        reason = _INTERNALS.sub("", str(first.get("description")))
         return first.get("line") or 1, f"{reason} near '{first.get('highlight')}'"
     return 1, "an open quote or comment"
