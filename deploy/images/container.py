@@ -2,7 +2,6 @@
 
 import logging
 import os
-from pathlib import Path
 
 import typer
 from rich.console import Console
@@ -40,7 +39,7 @@ def run(name: str) -> None:
     """Prepare a part, then become it."""
     stack = _stack()
     part = _part(stack, name)
-    for folder in (stack.state, stack.logs, stack.conf, Path(stack.settings.checkpoints)):
+    for folder in (stack.logs, stack.conf):
         folder.mkdir(parents=True, exist_ok=True)
     part.prepare()
     os.execvpe(part.command[0], part.command, {**os.environ, **stack.environment(), **part.env})  # noqa: S606
