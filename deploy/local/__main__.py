@@ -1,56 +1,86 @@
-"""The commands of the local stack: `python -m deploy.local up | down | status | logs`."""
+"""The commands of the local stack: `python -m deploy.local up | down | status | logs | restart | doctor | demo`."""
 
 import os
-from pathlib import Path
+from time import monotonic
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
+from deploy.local import lifecycle
 from deploy.local.credentials import ensure_secrets
-from deploy.local.lifecycle import down as stop_parts
-from deploy.local.lifecycle import up as start_parts
+from deploy.local.log_view import show_logs
 from deploy.local.parts import all_parts
+from deploy.local.preflight import check_machine
+from deploy.local.report import status_table, where_to_look
 from deploy.local.stack import Stack, this_stack
-from millrace.errors import MillraceError
+from millrace.cli.errors import CleanErrors
 from millrace.settings import read_settings
 
-app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True, help="The local stack of Millrace.")
+app = typer.Typer(cls=CleanErrors, add_completion=False, no_args_is_help=True, pretty_exceptions_show_locals=False)
 console = Console()
 
 
-def _stack() -> Stack:
-    state = read_settings().state_dir
-    ensure_secrets(Path(state))
+def load_stack() -> Stack:
+    """The stack that the settings describe; its secrets are made if this is its first time."""
+    ensure_secrets(read_settings().state_dir)
     return this_stack(read_settings(), os.environ)
 
 
 @app.command()
-def up(only: Annotated[str, typer.Option(help="Names of parts, separated by commas; all without it.")] = "") -> None:
-    """Start the stack, or what of it does not run, and wait until it answers."""
-    stack = _stack()
-    parts = all_parts(stack)
-    names = set(only.split(",")) if only else {p.name for p in parts}
-    if unknown := names - {p.name for p in parts}:
-        raise typer.BadParameter(f"no part {', '.join(sorted(unknown))}; there are {', '.join(p.name for p in parts)}")
-    start_parts(stack, parts, [p for p in parts if p.name in names], console)
+def up(only: Annotated[str, typer.Option(help="Parts to start, separated by commas; all without it.")] = "") -> None:
+    """Start what does not run, wait until all of it answers, and say where to look."""
+    began = monotonic()
+    stack = load_stack()
+    known = lifecycle.everything(stack)
+    names = only.split(",") if only else known
+    for name in names:
+        _known(name, known)
+    check_machine(stack, [part for part in all_parts(stack) if part.name in names])
+    lifecycle.up(stack, names, console)
+    if not only:
+        console.print(where_to_look(stack))
+    console.print(f"up after {monotonic() - began:.0f} s", style="dim")
 
 
 @app.command()
 def down() -> None:
-    """Stop everything that runs for this stack; its data stays."""
-    stack = _stack()
-    stop_parts(stack, all_parts(stack), console)
+    """Drain the streams and stop everything; the data stays."""
+    lifecycle.down(load_stack(), console)
+    console.print("everything is stopped; the data stays, `make up` goes on with it")
 
 
-def main() -> None:
-    """Run a command; errors of ours are shown without a traceback."""
-    try:
-        app()
-    except MillraceError as error:
-        Console(stderr=True).print(f"[red]{type(error).__name__}[/]: {error}", highlight=False)
-        raise SystemExit(1) from error
+@app.command()
+def status() -> None:
+    """Show each part: its process, and whether it answers. Ends with 1 when one does not."""
+    stack = load_stack()
+    table, healthy = status_table(stack, all_parts(stack))
+    console.print(table)
+    raise typer.Exit(0 if healthy else 1)
+
+
+@app.command()
+def logs(
+    part: Annotated[str, typer.Argument(help="A part, or 'stream'; without it, the last lines of all.")] = "",
+    lines: Annotated[int, typer.Option("--lines", "-n", help="How many lines from the end.")] = 40,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as the log grows.")] = False,
+) -> None:
+    """Show the end of a part's log."""
+    show_logs(load_stack().logs, part, lines, follow, console)
+
+
+@app.command()
+def restart(part: Annotated[str, typer.Argument(help="Name of a part.")]) -> None:
+    """Stop one part and start it again."""
+    stack = load_stack()
+    _known(part, [p.name for p in all_parts(stack)])
+    lifecycle.restart(stack, part, console)
+
+
+def _known(name: str, names: list[str] | tuple[str, ...]) -> None:
+    if name not in names:
+        raise typer.BadParameter(f"no part '{name}'; there are {', '.join(names)}")
 
 
 if __name__ == "__main__":
-    main()
+    app()

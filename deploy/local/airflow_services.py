@@ -103,7 +103,7 @@ def _component(stack: Stack, command: str) -> Part:
         address=s.airflow_url,
         command=(*_airflow(), command, *quiet),
         env=_environment(stack),
-        needs=("postgres", "airflow-api-server"),
+        needs=("postgres", "airflow-api-server", *(("deploy",) if command == "scheduler" else ())),
         external="airflow_url" if stack.is_external("airflow_url") else "",
         prepare=lambda: _prepare(stack),
         check=lambda: _check_component(s.airflow_url, COMPONENTS[command]),

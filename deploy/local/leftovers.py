@@ -1,6 +1,7 @@
 """Processes of this stack that no supervisor looks after any more, e.g. because it was killed."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 import psutil
 
@@ -60,8 +61,6 @@ def _children(process: psutil.Process) -> list[psutil.Process]:
         return []
 
 
-def _quietly(call: object) -> None:
-    try:
-        call()  # type: ignore[operator]
-    except psutil.NoSuchProcess:
-        pass
+def _quietly(call: Callable[[], None]) -> None:
+    with suppress(psutil.NoSuchProcess):
+        call()

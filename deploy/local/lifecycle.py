@@ -1,41 +1,74 @@
 """Brings the parts of a stack up and down."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from functools import partial
 
+import psycopg
 from rich.console import Console
 from tenacity import RetryError, Retrying, retry_if_not_exception_type, stop_after_delay, wait_exponential
 
 from deploy.local import downloads
+from deploy.local.first_run import create_tables, trigger_medallion
 from deploy.local.flow import Step, run_steps
-from deploy.local.leftovers import end_leftovers
+from deploy.local.leftovers import end, end_leftovers, stream_drivers
+from deploy.local.parts import all_parts
 from deploy.local.stack import Part, Stack
+from deploy.local.stream_groups import await_driver, drain
 from deploy.local.supervision import Supervisor, log_file
-from millrace.errors import MillraceError
+from millrace.errors import MillraceError, TransientError
 from millrace.settings import ROOT
 
+DEPLOY, STREAMS, FIRST_RUN = "deploy", "streams", "first-run"
 
-def up(stack: Stack, parts: Iterable[Part], wanted: Iterable[Part], console: Console) -> None:
-    """Start the wanted parts and wait until each answers. What runs already is only asked whether it answers."""
-    supervisor = Supervisor(stack)
+
+def up(stack: Stack, wanted: Collection[str], console: Console) -> None:
+    """Start the wanted parts and steps, and wait until each answers. What runs already is only asked whether it does."""
+    supervisor, parts = Supervisor(stack), all_parts(stack)
     if not supervisor.is_up() and (ended := end_leftovers(stack)):
         console.print(f"ended {ended} processes that an earlier supervisor had left behind")
     supervisor.ensure(parts, ROOT)
-    chosen = list(wanted)
+    chosen = [part for part in parts if part.name in wanted]
     bundles = sorted({bundle for part in chosen if not part.external for bundle in part.downloads})
     fetch = [Step(_download(b), partial(_fetch, stack, b)) for b in bundles]
     start = [Step(p.name, partial(_bring_up, supervisor, p), _needs(p)) for p in chosen]
-    run_steps([*fetch, *start], console)
+    after = [step for step in later_steps(stack) if step.name in wanted]
+    run_steps([*fetch, *start, *after], console)
 
 
-def down(stack: Stack, parts: Iterable[Part], console: Console) -> None:
+def later_steps(stack: Stack) -> tuple[Step, ...]:
+    """What is no process: tables, the stream group that Airflow starts, and a first medallion run."""
+    airflow = tuple(part.name for part in all_parts(stack) if part.name.startswith("airflow-"))
+    return (
+        Step(DEPLOY, partial(create_tables, stack), ("postgres", "kafka", "registry", "clickhouse")),
+        Step(STREAMS, partial(await_driver, stack), (DEPLOY, "spark-connect", *airflow)),
+        Step(FIRST_RUN, partial(trigger_medallion, stack), (STREAMS,)),
+    )
+
+
+def everything(stack: Stack) -> tuple[str, ...]:
+    """Names of all parts and steps."""
+    return (*(part.name for part in all_parts(stack)), *(step.name for step in later_steps(stack)))
+
+
+def down(stack: Stack, console: Console) -> None:
     """Stop every part, those that need others first, then the supervisor; nothing of the stack is left running."""
-    supervisor = Supervisor(stack)
-    running = [p for p in parts if p.name in supervisor.states() and supervisor.states()[p.name].runs]
-    stops = [Step(p.name, partial(_stop, supervisor, p), _needed_by(p, running)) for p in running]
+    supervisor, states = Supervisor(stack), Supervisor(stack).states()
+    running = [part for part in all_parts(stack) if part.name in states and states[part.name].runs]
+    stops = [Step(p.name, partial(_stop, supervisor, p), (*_needed_by(p, running), STREAMS)) for p in running]
+    if any(part.name == "postgres" for part in running):
+        stops.append(Step(STREAMS, partial(_drain, stack), tuple(p.name for p in running if p.name.startswith("simu"))))
     run_steps(stops, console)
+    end(stream_drivers(stack))
     supervisor.shutdown()
     end_leftovers(stack)
+
+
+def restart(stack: Stack, name: str, console: Console) -> None:
+    """Stop one part and start it again."""
+    part = next(part for part in all_parts(stack) if part.name == name)
+    supervisor = Supervisor(stack)
+    supervisor.stop(part.name)
+    run_steps([Step(part.name, partial(_bring_up, supervisor, part))], console)
 
 
 def _download(bundle: str) -> str:
@@ -68,6 +101,14 @@ def _bring_up(supervisor: Supervisor, part: Part) -> str:
     return part.address
 
 
+def _drain(stack: Stack) -> str:
+    """Drain the streams; a stack without tables has none, and one whose database is broken must still come down."""
+    try:
+        return drain(stack)
+    except (psycopg.Error, TransientError) as error:
+        return f"not asked to drain: {str(error).splitlines()[0]}"
+
+
 def _stop(supervisor: Supervisor, part: Part) -> str:
     supervisor.stop(part.name)
     return "stopped"
@@ -88,13 +129,24 @@ def await_answer(supervisor: Supervisor, part: Part) -> None:
 
 
 def _check(supervisor: Supervisor, part: Part) -> None:
+    state = None if part.external else supervisor.states().get(part.name)
     try:
         part.check()
+        if state and state.state != "RUNNING":
+            raise ConnectionError(f"{part.name} is {state.state}")
     except Exception:
-        state = supervisor.states().get(part.name)
         if state and state.state in ("FATAL", "EXITED"):
             raise MillraceError(_failure(supervisor.stack, part, "could not be started, it ends at once")) from None
         raise
+
+
+def answer_of(part: Part) -> str:
+    """`yes`, or why a part does not answer."""
+    try:
+        part.check()
+    except Exception as error:  # noqa: BLE001 - whatever a client library raises is the answer
+        return str(error).splitlines()[0][:100] if str(error) else type(error).__name__
+    return "yes"
 
 
 def _failure(stack: Stack, part: Part, what: str) -> str:

@@ -5,6 +5,7 @@ from deploy.local.clickhouse_server import clickhouse_server
 from deploy.local.kafka_broker import kafka_broker
 from deploy.local.postgres_server import postgres_server
 from deploy.local.registry_server import registry_server
+from deploy.local.simulator_process import simulator_processes
 from deploy.local.spark_server import spark_server
 from deploy.local.stack import Part, Stack
 
@@ -17,4 +18,5 @@ def all_parts(stack: Stack) -> tuple[Part, ...]:
         clickhouse_server(stack),
         spark_server(stack),
         *airflow_services(stack),
+        *simulator_processes(stack),
     )

@@ -1,10 +1,12 @@
 """The Spark Connect server: the one long-lived Spark application in which all batch work runs."""
 
+import os
 from importlib.util import find_spec
 from pathlib import Path
 
 from deploy.local.downloads import SPARK_JARS
 from deploy.local.stack import Part, Stack, write_file
+from millrace.launch import spark_jars
 from spark_jobs.edges.conf import spark_conf
 
 MAIN = "org.apache.spark.sql.connect.service.SparkConnectServer"
@@ -26,7 +28,10 @@ def server_conf(stack: Stack, log_config: Path) -> dict[str, str]:
     s = stack.settings
     shared = spark_conf(s)
     java_options = shared.get("spark.driver.extraJavaOptions", "")
+    jars = [str(jar) for jar in spark_jars(s)]
+    local = s.connect_master.startswith("local")
     return shared | {
+        "spark.driver.extraClassPath" if local else "spark.jars": (os.pathsep if local else ",").join(jars),
         "spark.app.name": "millrace-connect",
         "spark.master": s.connect_master,
         "spark.driver.memory": s.connect_memory,

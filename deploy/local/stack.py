@@ -59,6 +59,7 @@ class Stack:
             "PATH": tools,
             "PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'plugins'}",
             "PYTHONUNBUFFERED": "1",
+            "SPT_NOENV": "1",  # process titles must not overwrite the environment, by which we know our own
             "TZ": "UTC",
         }
 

@@ -1,0 +1,82 @@
+"""What the stack tells a person: the state of its parts, and where to look."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from time import time
+
+import psutil
+from rich.table import Table
+
+from deploy.local.lifecycle import answer_of
+from deploy.local.leftovers import stream_drivers
+from deploy.local.stack import Part, Stack
+from deploy.local.supervision import PartState, Supervisor
+
+MEGABYTE = 1_000_000
+
+
+def status_table(stack: Stack, parts: Iterable[Part]) -> tuple[Table, bool]:
+    """A row for each part and stream driver; and whether all of them answer."""
+    table = Table(box=None, header_style="bold")
+    for column in ("part", "state", "pid", "up", "memory", "address", "answers"):
+        table.add_column(column, justify="right" if column in ("pid", "up", "memory") else "left")
+    states, healthy = Supervisor(stack).states(), True
+    for part in parts:
+        answer = answer_of(part) if part.external or _runs(states.get(part.name)) else "not running"
+        healthy &= answer == "yes"
+        table.add_row(part.name, *_process_cells(part, states.get(part.name)), part.address, _coloured(answer))
+    for driver in stream_drivers(stack)[:1]:
+        table.add_row("stream driver", "RUNNING", str(driver.pid), _age(driver.create_time()), _memory(driver.pid), "", "")
+    return table, healthy
+
+
+def _runs(state: PartState | None) -> bool:
+    return state is not None and state.runs
+
+
+def _process_cells(part: Part, state: PartState | None) -> tuple[str, str, str, str]:
+    if part.external:
+        return "yours", "", "", ""
+    if state is None or not state.runs:
+        return (state.state.lower() if state else "stopped"), "", "", ""
+    return state.state.lower(), str(state.pid), _age(state.started), _memory(state.pid)
+
+
+def _age(started: float) -> str:
+    return str(timedelta(seconds=int(time() - started)))
+
+
+def _memory(pid: int) -> str:
+    """Memory of a process and its children; shared pages count for each."""
+    try:
+        top = psutil.Process(pid)
+        total = sum(process.memory_info().rss for process in (top, *top.children(recursive=True)))
+    except psutil.NoSuchProcess:
+        return ""
+    return f"{total // MEGABYTE:,} MB"
+
+
+def _coloured(answer: str) -> str:
+    return f"[green]{answer}[/]" if answer == "yes" else f"[red]{answer}[/]"
+
+
+def where_to_look(stack: Stack) -> Table:
+    """The addresses, the Airflow login, and queries to begin with."""
+    s = stack.settings
+    clickhouse = f"http://{s.clickhouse_host}:{s.clickhouse_http_port}"
+    table = Table(box=None, show_header=False)
+    table.add_row("[bold]Airflow[/]", s.airflow_url)
+    table.add_row("  login", f"{s.airflow_user} / {s.airflow_password.get_secret_value()}")
+    table.add_row("  streams", f"{s.airflow_url}/dags?search=stream_group")
+    table.add_row("  hourly run", f"{s.airflow_url}/dags?search=medallion")
+    table.add_row("[bold]ClickHouse[/]", f"{clickhouse}/play, native port {s.clickhouse_tcp_port}")
+    table.add_row("  login", f"dashboard (reads), {s.clickhouse_user} (all); passwords in {stack.state / 'secrets.env'}")
+    table.add_row("  try", "SELECT * FROM realtime.events_per_minute ORDER BY window_start DESC LIMIT 10")
+    table.add_row("", "SELECT * FROM gold.daily_active_users")
+    table.add_row("[bold]Kafka[/]", s.kafka_bootstrap)
+    table.add_row("[bold]Registry[/]", s.registry_url)
+    table.add_row("[bold]PostgreSQL[/]", f"{s.postgres_host}:{s.postgres_port}, databases {s.postgres_database}, airflow")
+    table.add_row("[bold]Spark Connect[/]", s.spark_connect_url)
+    table.add_row("[bold]Lake[/]", s.lake)
+    table.add_row("[bold]Then[/]", "make status, make doctor, make logs PART=kafka, make down")
+    return table
