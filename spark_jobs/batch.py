@@ -1,0 +1,31 @@
+"""What every batch step is given: one run of one interval."""
+
+import re
+from dataclasses import dataclass
+
+from pyspark.sql import SparkSession
+
+from millrace import names
+from millrace.contracts.catalog import Catalog
+from millrace.intervals import Interval
+from millrace.settings import Settings
+
+_UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
+
+
+@dataclass(frozen=True)
+class BatchRun:
+    """One interval being refined: steps of two runs may go on at once, and every step may be repeated."""
+
+    spark: SparkSession
+    settings: Settings
+    catalog: Catalog
+    interval: Interval
+    run_id: str
+    """The same for all attempts of all steps of one run, so that a step finds what the one before wrote aside."""
+
+    def path(self, layer: names.Layer, table: str) -> str:
+        return names.table_path(self.settings.lake, layer, table)
+
+    def staging(self, layer: names.Layer, table: str) -> str:
+        return names.staging_path(self.settings.lake, layer, table, _UNSAFE.sub("-", self.run_id).strip("-."))

@@ -1,0 +1,37 @@
+"""Bronze as batch work sees it: the rows of an interval, judged; landing alone writes it."""
+
+from pyspark.sql import DataFrame, functions as F
+
+from millrace.contracts.columns import REASON, bronze_columns
+from millrace.contracts.source import Source
+from millrace.intervals import Interval
+from spark_jobs.audit import audit
+from spark_jobs.batch import BatchRun
+from spark_jobs.edges import lake
+from spark_jobs.edges.refinement import read_refinement
+from spark_jobs.gates.result import GateResult
+from spark_jobs.transforms.silver import conform, judge
+
+
+def gate_bronze(run: BatchRun, name: str) -> GateResult:
+    """Judge the interval's bronze rows by the source's bronze suite."""
+    return audit(run, "bronze", name, bronze_rows(run, run.catalog.source(name), run.interval))
+
+
+def bronze_rows(run: BatchRun, source: Source, interval: Interval) -> DataFrame:
+    """The interval's rows of bronze; none before landing has written any."""
+    columns = bronze_columns(source)
+    bronze = lake.read(run.spark, run.path("bronze", source.name))
+    if bronze is None:
+        return run.spark.createDataFrame([], ", ".join(f"`{c.name}` {c.spark_type}" for c in columns))
+    return conform(bronze, columns).where(lake.in_hours_of(interval)).where(lake.appended_in(interval))
+
+
+def judged_rows(run: BatchRun, source: Source, interval: Interval) -> DataFrame:
+    """The interval's bronze rows after the source's own refinement, each with the reason to refuse it, or null."""
+    own = read_refinement(source)
+    return bronze_rows(run, source, interval).transform(own.refine).transform(judge, source, own.reject_rules)
+
+
+def acceptable(judged: DataFrame) -> DataFrame:
+    return judged.where(F.col(REASON.name).isNull())

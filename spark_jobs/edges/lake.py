@@ -1,0 +1,120 @@
+"""Delta tables by path, through SQL and data frames only, so that Spark Connect and a plain session do the same."""
+
+import logging
+import re
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from pyspark.errors import AnalysisException
+from pyspark.sql import DataFrame, SparkSession
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
+
+from millrace.contracts.avro import Column
+from millrace.intervals import Interval
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+
+_ABSENT = frozenset(
+    {"PATH_NOT_FOUND", "DELTA_TABLE_NOT_FOUND", "DELTA_MISSING_DELTA_TABLE", "DELTA_PATH_DOES_NOT_EXIST"}
+)
+_CONFLICT = re.compile(r"DELTA_CONCURRENT_|DELTA_METADATA_CHANGED|Concurrent\w+Exception|MetadataChangedException")
+
+
+def table(path: str) -> str:
+    """A Delta table in SQL."""
+    return f"delta.`{path}`"
+
+
+def read(spark: SparkSession, path: str) -> DataFrame | None:
+    """The table, or None where nothing has been written yet."""
+    df = spark.read.format("delta").load(path)
+    try:
+        _ = df.schema
+    except AnalysisException as error:
+        if error.getCondition() in _ABSENT:
+            return None
+        raise
+    return df
+
+
+def appended_in(interval: Interval, alias: str = "") -> str:
+    """SQL condition of the rows whose append time lies in the interval; Delta skips files by it."""
+    column = f"{alias}.append_time" if alias else "append_time"
+    return f"{column} >= {timestamp(interval.start)} AND {column} < {timestamp(interval.end)}"
+
+
+def in_hours_of(interval: Interval) -> str:
+    """SQL condition on the partition column `append_hour` that goes with `appended_in`."""
+    first, last = interval.hours()[0], interval.hours()[-1]
+    return f"append_hour >= {timestamp(first)} AND append_hour <= {timestamp(last)}"
+
+
+def timestamp(moment: object) -> str:
+    return f"TIMESTAMP'{moment:%Y-%m-%d %H:%M:%S.%f}'"
+
+
+def ensure(
+    spark: SparkSession, path: str, columns: Sequence[Column], *, partition: str | None, stats: Iterable[str] = ()
+) -> None:
+    """Create the table where it is missing, and add columns that it does not have yet."""
+    ddl = ", ".join(_ddl(column) for column in columns)
+    by = f"PARTITIONED BY (`{partition}`)" if partition else ""
+    skipping = f"TBLPROPERTIES ('delta.dataSkippingStatsColumns' = '{','.join(stats)}')" if stats else ""
+    spark.sql(f"CREATE TABLE IF NOT EXISTS {table(path)} ({ddl}) USING delta {by} {skipping}")
+    there = set(spark.read.format("delta").load(path).columns)
+    added = [column for column in columns if column.name not in there]
+    if added:
+        log.info("%s: adding columns %s", path, ", ".join(column.name for column in added))
+        spark.sql(f"ALTER TABLE {table(path)} ADD COLUMNS ({', '.join(_ddl(column) for column in added)})")
+
+
+def write_aside(df: DataFrame, path: str, partition: str | None = None) -> None:
+    """Write candidate rows to a staging folder, over whatever an earlier attempt left there."""
+    writer = df.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+    (writer.partitionBy(partition) if partition else writer).save(path)
+
+
+def replace_where(df: DataFrame, path: str, condition: str) -> None:
+    """Swap the rows that meet `condition` for `df`, in one commit; `df` may hold no other rows."""
+    on_conflict(lambda: df.write.format("delta").mode("overwrite").option("replaceWhere", condition).save(path))
+
+
+def insert_missing(spark: SparkSession, path: str, candidates: str, match: str) -> int:
+    """Insert the rows of `candidates` (alias c) that match no row of the table (alias t); returns how many."""
+    return _merge(spark, path, candidates, match, "")
+
+
+def upsert(spark: SparkSession, path: str, candidates: str, match: str, changed: str) -> int:
+    """Insert new rows and update those for which `changed` holds; returns how many rows that made."""
+    return _merge(spark, path, candidates, match, f"WHEN MATCHED AND ({changed}) THEN UPDATE SET *")
+
+
+def on_conflict(work: Callable[[], T]) -> T:
+    """Run `work`, again where another writer's commit came in between; each attempt reads the table afresh."""
+    retrying = Retrying(
+        retry=retry_if_exception(_is_conflict),
+        wait=wait_random_exponential(multiplier=0.5, max=20),
+        stop=stop_after_attempt(10),
+        before_sleep=_log_conflict,
+        reraise=True,
+    )
+    return retrying(work)
+
+
+def _merge(spark: SparkSession, path: str, candidates: str, match: str, matched: str) -> int:
+    sql = f"MERGE INTO {table(path)} t USING {table(candidates)} c ON {match} {matched} WHEN NOT MATCHED THEN INSERT *"
+    return on_conflict(lambda: int(spark.sql(sql).collect()[0]["num_affected_rows"]))
+
+
+def _ddl(column: Column) -> str:
+    doc = column.doc.replace("\\", "\\\\").replace("'", "\\'")
+    return f"`{column.name}` {column.spark_type}" + (f" COMMENT '{doc}'" if doc else "")
+
+
+def _is_conflict(error: BaseException) -> bool:
+    return bool(_CONFLICT.search(f"{type(error).__name__} {error}"[:2000]))
+
+
+def _log_conflict(state: RetryCallState) -> None:
+    log.info("another run committed to the same table; attempt %d follows", state.attempt_number + 1)

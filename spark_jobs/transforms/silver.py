@@ -1,0 +1,78 @@
+"""Bronze rows to silver rows: judge each row, keep the first of each event, shape it by the contract. Pure."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+
+from pyspark.sql import Column, DataFrame, Window, functions as F
+
+from millrace.contracts import avro
+from millrace.contracts.columns import silver_columns
+from millrace.contracts.source import Source
+
+EARLIEST = "2000-01-01 00:00:00"
+"""Older event times come from clocks that were never set."""
+AHEAD = timedelta(days=1)
+"""An event may be dated at most this far after Kafka took it."""
+_ORDER = ("append_time", "kafka_partition", "kafka_offset")
+
+
+def conform(df: DataFrame, columns: Sequence[avro.Column]) -> DataFrame:
+    """Exactly `columns`: a field that the table does not have yet reads as null."""
+    return df.select(*(_column(df, column).alias(column.name) for column in columns))
+
+
+def judge(df: DataFrame, source: Source, rules: Mapping[str, str]) -> DataFrame:
+    """Add `reason`: the first rule that a row breaks, or null. `rules` maps a reason to the SQL condition of a bad row."""
+    checks = {**_event_rules(source), **{reason: F.expr(condition) for reason, condition in rules.items()}}
+    return df.withColumn("reason", F.coalesce(*(F.when(bad, F.lit(reason)) for reason, bad in checks.items())))
+
+
+def drop_repeats(df: DataFrame, source: Source) -> DataFrame:
+    """Keep a row unless the same event was appended within the dedup window before it, in this data frame."""
+    before = F.lag("append_time").over(Window.partitionBy(source.event.id).orderBy(*_ORDER))
+    return (
+        df.withColumn("_before", before)
+        .where(F.col("_before").isNull() | ~_within(F.col("append_time"), F.col("_before"), source.dedup_window))
+        .drop("_before")
+    )
+
+
+def drop_seen(df: DataFrame, earlier: DataFrame, source: Source) -> DataFrame:
+    """Keep a row unless `earlier` rows hold the same event, appended within the dedup window before it."""
+    seen = earlier.select(F.col(source.event.id).alias("_seen_id"), F.col("append_time").alias("_seen_at"))
+    same_event = F.col(source.event.id) == F.col("_seen_id")
+    recently = _within(F.col("append_time"), F.col("_seen_at"), source.dedup_window)
+    return df.join(seen, same_event & recently, "left_anti")
+
+
+def shape(df: DataFrame, source: Source, processed_at: datetime) -> DataFrame:
+    """The columns of silver, in order; expects the PII rules to have been applied."""
+    event_time = F.col(source.event.time)
+    named = df.withColumns(
+        {
+            "event_time": event_time,
+            "event_date": F.to_date(event_time),
+            "processed_timestamp": F.lit(processed_at),
+        }
+    )
+    return named.select(*(F.col(column.name).cast(column.spark_type) for column in silver_columns(source)))
+
+
+def _event_rules(source: Source) -> dict[str, Column]:
+    event_id, time = F.col(source.event.id), F.col(source.event.time)
+    latest = F.col("append_time") + F.lit(AHEAD)
+    return {
+        f"{source.event.id} is missing or blank": event_id.isNull() | (F.trim(event_id.cast("string")) == ""),
+        f"{source.event.time} is missing": time.isNull(),
+        f"{source.event.time} is before 2000": time < F.lit(EARLIEST).cast("timestamp"),
+        f"{source.event.time} is more than a day after the record was appended": time > latest,
+    }
+
+
+def _within(later: Column, earlier: Column, span: timedelta) -> Column:
+    return F.unix_micros(later) - F.unix_micros(earlier) <= F.lit(span // timedelta(microseconds=1))
+
+
+def _column(df: DataFrame, column: avro.Column) -> Column:
+    found = F.col(column.name) if column.name in df.columns else F.lit(None)
+    return found.cast(column.spark_type)
