@@ -107,8 +107,8 @@ class Settings(BaseSettings):
     def _fill_addresses(cls, values: dict[str, Any]) -> dict[str, Any]:
         """Derive the local stack's addresses from host, ports and offset where none is given."""
         v = {name: f.default for name, f in cls.model_fields.items()} | values
-        offset, host, state = int(v["port_offset"]), v["host"], Path(v["state_dir"])
-        ports = {name: int(v[name]) + offset for name in cls.model_fields if name.endswith("_port")}
+        offset, host, state = _number("port_offset", v["port_offset"]), v["host"], Path(v["state_dir"])
+        ports = {name: _number(name, v[name]) + offset for name in cls.model_fields if name.endswith("_port")}
         derived = {
             "kafka_bootstrap": f"{host}:{ports['kafka_port']}",
             "registry_url": f"http://{host}:{ports['registry_port']}/apis/ccompat/v7",
@@ -129,6 +129,13 @@ class Settings(BaseSettings):
             f"host={self.postgres_host} port={self.postgres_port} user={self.postgres_user} "
             f"password={self.postgres_password.get_secret_value()} dbname={self.postgres_database}"
         )
+
+
+def _number(name: str, value: int | str) -> int:
+    try:
+        return int(value)
+    except ValueError as error:
+        raise ValueError(f"{PREFIX}{name.upper()}: found '{value}', expected a whole number") from error
 
 
 def secrets_file(state_dir: Path) -> Path:

@@ -26,6 +26,7 @@ _CLICKHOUSE = {
 _TYPES = ", ".join([*_SPARK, "enum", "array", "map", "record", "fixed", "decimal", *_LOGICAL])
 _FIELD_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_]{0,62}$")
 _EXAMPLE = '{"type": "record", "name": "Order", "fields": [{"name": "order_id", "type": "string"}]}'
+_COMPLETE = '{"type": "enum", "name": "Color", "symbols": ["red", "blue"]}'
 
 Named = dict[str, dict[str, Any]]
 """Enums and records by the name they were declared with, since a later field may refer to them."""
@@ -90,7 +91,7 @@ def read_record(path: Path) -> Record:
         raise ContractError(problems)
     _parse_as_avro(path, schema)
     return Record(
-        name=schema["name"], doc=schema.get("doc", ""), fields=tuple(columns.values()), text=json.dumps(schema)
+        name=schema["name"], doc=str(schema.get("doc", "")), fields=tuple(columns.values()), text=json.dumps(schema)
     )
 
 
@@ -131,7 +132,7 @@ def _column(field: Any, named: Named) -> Column:
         raise Wrong(f"field '{name}' of {wrong.found}", wrong.expected, wrong.example) from wrong
     kind = named.get(kind, kind) if isinstance(kind, str) else kind
     symbols = tuple(kind["symbols"]) if isinstance(kind, dict) and kind.get("type") == "enum" else ()
-    return Column(name=name, spark_type=spark_type, nullable=nullable, doc=field.get("doc", ""), symbols=symbols)
+    return Column(name=name, spark_type=spark_type, nullable=nullable, doc=str(field.get("doc", "")), symbols=symbols)
 
 
 def _without_null(kind: Any) -> tuple[Any, bool]:
@@ -154,8 +155,8 @@ def _spark_type(kind: Any, named: Named) -> str:
         raise Wrong(f"type {json.dumps(kind)}", f"one of {_TYPES}")
     try:
         return _logical_type(kind) or _complex_type(kind, named)
-    except KeyError as error:
-        raise Wrong(f"type {json.dumps(kind)} without {error}", "a complete Avro type") from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Wrong(f"type {json.dumps(kind)}", "a complete Avro type", _COMPLETE) from error
 
 
 def _logical_type(kind: dict[str, Any]) -> str | None:
@@ -180,13 +181,20 @@ def _complex_type(kind: dict[str, Any], named: Named) -> str:
     return spark_type
 
 
+def _enum(kind: dict[str, Any], named: Named) -> str:
+    symbols = kind["symbols"]
+    if not isinstance(symbols, list) or not symbols or not all(isinstance(symbol, str) for symbol in symbols):
+        raise Wrong(f"symbols {json.dumps(symbols)}", "a list of names", '"symbols": ["red", "blue"]')
+    return "string"
+
+
 def _struct(kind: dict[str, Any], named: Named) -> str:
     inner = ",".join(f"`{f['name']}`:{_spark_type(f['type'], named)}" for f in kind["fields"])
     return f"struct<{inner}>"
 
 
 _COMPLEX: dict[str, Callable[[dict[str, Any], Named], str]] = {
-    "enum": lambda kind, named: "string" if kind["symbols"] else "",
+    "enum": _enum,
     "fixed": lambda kind, named: "binary",
     "array": lambda kind, named: f"array<{_spark_type(kind['items'], named)}>",
     "map": lambda kind, named: f"map<string,{_spark_type(kind['values'], named)}>",
