@@ -16,7 +16,7 @@ from millrace.settings import settings
 from simulators.run import Plan, Report, run
 
 Share = Annotated[float, typer.Option(min=0, max=1)]
-console = Console(stderr=True)
+console = Console(stderr=True, soft_wrap=True)
 
 
 def main(  # noqa: PLR0913, PLR0917 - the options of a command line
