@@ -55,7 +55,10 @@ def acked(settings: Settings, source: Source, interval: Interval) -> int | None:
 @contextmanager
 def _reader(settings: Settings) -> Iterator[Consumer]:
     """A consumer that joins no group and only asks for offsets; Kafka's errors come out as TransientError."""
-    consumer = Consumer({"bootstrap.servers": settings.kafka_bootstrap, "group.id": "millrace-completeness"})
+    # Below log level 3 librdkafka is silent; otherwise a broker that is down fills the log with twenty lines a second.
+    consumer = Consumer(
+        {"bootstrap.servers": settings.kafka_bootstrap, "group.id": "millrace-completeness", "log_level": 2}
+    )
     try:
         yield consumer
     except KafkaException as error:

@@ -28,6 +28,16 @@ def _is_driver(pid: int) -> bool:
         return False
 
 
+def has_ended(pid: int, host: str) -> bool:
+    """Whether a process of this machine is over; nothing can be told of another machine's."""
+    if host != socket.gethostname():
+        return False
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 def log_tail(settings: Settings, group: str, lines: int = 15) -> str:
     """The last lines of the driver's log, or where it would be."""
     path = log_file(settings, group)

@@ -57,7 +57,7 @@ def why_gone(group: GroupState) -> str:
     if group.desired == "drained":
         return "drained, to be replaced"
     if group.epoch == 0:
-        return "never started"
+        return "launched, and never reported" if group.attempts else "never started"
     if group.holder is None:
         return f"the driver of epoch {group.epoch} ended"
     return f"the driver of epoch {group.epoch} (pid {group.pid} on {group.host}) is dead: its lease expired"

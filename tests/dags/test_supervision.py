@@ -241,6 +241,37 @@ def test_the_trigger_believes_a_changed_project_once_it_holds_still(monkeypatch)
     assert payload["action"] == "replace"
 
 
+def test_a_launch_that_ended_at_once_is_noticed(monkeypatch):
+    from millrace_airflow.triggers import stream_group
+
+    plane = Plane(monkeypatch, gone(launching=True))
+    failures = []
+
+    def record(_conn, _group, error):
+        failures.append(error)
+        plane.state = gone(attempts=1, last_error=error)
+
+    monkeypatch.setattr(stream_group, "record_failure", record)
+    monkeypatch.setattr(stream_group, "has_ended", lambda pid, host: (pid, host) == (4711, "here"))
+    trigger = stream_group.StreamGroupTrigger("streams", launcher=[4711, "here"])
+    assert trigger._look()[1].action == "launch"
+    assert len(failures) == 1
+
+
+def test_an_ended_process_is_told_from_a_living_one():
+    import os
+    import socket
+    import subprocess
+
+    from millrace_airflow.driver import has_ended
+
+    child = subprocess.Popen(["true"])
+    assert not has_ended(os.getpid(), socket.gethostname())
+    child.wait()
+    assert has_ended(child.pid, socket.gethostname())
+    assert not has_ended(child.pid, "another machine")
+
+
 def test_a_launch_waits_for_its_time_unless_failures_were_forgiven(monkeypatch):
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     payload = fired(monkeypatch, [gone(attempts=2), gone(attempts=2), gone(attempts=0)], not_before=later)
@@ -250,6 +281,6 @@ def test_a_launch_waits_for_its_time_unless_failures_were_forgiven(monkeypatch):
 def test_the_trigger_survives_being_stored():
     from millrace_airflow.triggers.stream_group import StreamGroupTrigger
 
-    path, kwargs = StreamGroupTrigger(group="streams", not_before="2026-01-31T10:00:00+00:00").serialize()
+    path, kwargs = StreamGroupTrigger("streams", "2026-01-31T10:00:00+00:00", (4711, "here")).serialize()
     assert path == "millrace_airflow.triggers.stream_group.StreamGroupTrigger"
     assert StreamGroupTrigger(**kwargs).serialize() == (path, kwargs)

@@ -3,7 +3,7 @@
 from airflow.sdk import BaseOperator, Context
 
 from millrace_airflow.run_interval import interval_of
-from millrace_airflow.triggers.landing import LandingTrigger, records_behind, told
+from millrace_airflow.triggers.landing import LandingTrigger, waits_for
 
 
 class LandingWaitOperator(BaseOperator):
@@ -17,9 +17,9 @@ class LandingWaitOperator(BaseOperator):
 
     def execute(self, context: Context) -> None:
         interval = interval_of(context)
-        behind = records_behind(self.source, interval.end)
-        self.log.info("%s [%s, %s): %s", self.source, interval.start, interval.end, told(behind))
-        if behind:
+        waiting = waits_for(self.source, interval.end)
+        self.log.info("%s, %s: %s", self.source, interval, waiting or "complete in bronze")
+        if waiting:
             trigger = LandingTrigger(source=self.source, end=interval.end.isoformat())
             self.defer(trigger=trigger, method_name="execute_complete")
 

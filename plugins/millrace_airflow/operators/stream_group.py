@@ -1,5 +1,6 @@
 """Supervises one stream group: acts on what the trigger saw, then defers again."""
 
+import socket
 from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
@@ -48,31 +49,37 @@ class StreamGroupOperator(BaseOperator):
             self.log.info("%s is %s: %s", self.group, group.state, decision.reason)
             match decision.action:
                 case Action.LAUNCH:
-                    launches = self._launch(conn, group, decision, launches, waited=waited)
+                    self._launch(conn, group, decision, launches, waited=waited)
                 case Action.REPLACE:
                     self._drain(conn, decision)
                 case Action.KILL:
                     self._kill(conn, group)
-                case Action.WATCH:
-                    pass
         self._watch(launches)
 
-    def _launch(self, conn: Connection, group: GroupState, decision: Decision, launches: int, *, waited: bool) -> int:
-        if launches and group.attempts:
-            self.log.warning(log_tail(settings(), self.group))
+    def _launch(
+        self, conn: Connection, group: GroupState, decision: Decision, launches: int, *, waited: bool
+    ) -> NoReturn:
+        """Launch a driver, or wait first where earlier ones came to nothing."""
         if gives_up(group.attempts, launches, settings()):
             self._give_up(group, decision)
         delay = 0.0 if waited else backoff(group.attempts, settings())
         if delay:
-            self.log.info("attempt %d came to nothing; the next launch is in %.0f s", group.attempts, delay)
+            self.log.warning(log_tail(settings(), self.group))
+            self.log.warning("attempt %d came to nothing; the next launch is in %.0f s", group.attempts, delay)
             self._watch(launches, delay)
         if group.desired == "drained":
             set_desired(conn, self.group, "running", SUPERVISOR)
+        self._watch(launches + 1, launcher=self._submit(group))
+
+    def _submit(self, group: GroupState) -> tuple[int, str] | None:
+        """Start spark-submit as (pid, host); None when another launch was first."""
         try:
-            self.log.info("launched process group %d, attempt %d", launch(settings(), self.group), group.attempts + 1)
+            pid = launch(settings(), self.group)
         except FencedError as error:
             self.log.info("%s; attaching to it", error)
-        return launches + 1
+            return None
+        self.log.info("launched process group %d, attempt %d", pid, group.attempts + 1)
+        return pid, socket.gethostname()
 
     def _give_up(self, group: GroupState, decision: Decision) -> NoReturn:
         raise AirflowFailException(
@@ -93,7 +100,8 @@ class StreamGroupOperator(BaseOperator):
         set_desired(conn, self.group, "drained", SUPERVISOR)
         self.log.warning("the driver runs on %s, out of reach: asked it to drain", group.host)
 
-    def _watch(self, launches: int, delay: float = 0.0) -> NoReturn:
-        not_before = datetime.now(UTC) + timedelta(seconds=delay)
-        trigger = StreamGroupTrigger(group=self.group, not_before=not_before.isoformat() if delay else None)
+    def _watch(self, launches: int, delay: float = 0.0, launcher: tuple[int, str] | None = None) -> NoReturn:
+        """Defer to the trigger, without a worker slot, until something must be done."""
+        not_before = (datetime.now(UTC) + timedelta(seconds=delay)).isoformat() if delay else None
+        trigger = StreamGroupTrigger(group=self.group, not_before=not_before, launcher=launcher)
         self.defer(trigger=trigger, method_name="resume", kwargs={"launches": launches})

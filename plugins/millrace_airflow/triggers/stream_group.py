@@ -10,10 +10,11 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from millrace.contracts.catalog import read_catalog
 from millrace.control.database import connect
-from millrace.control.groups import GroupState, read_group
+from millrace.control.groups import GroupState, read_group, record_failure
 from millrace.errors import ConfigError, TransientError
 from millrace.launch import fingerprint
 from millrace.settings import Settings, settings
+from millrace_airflow.driver import has_ended
 from millrace_airflow.supervision import Action, Decision, decide
 
 POLL_SECONDS = 3.0
@@ -30,11 +31,18 @@ def wanted_fingerprint(chosen: Settings) -> str | None:
 
 
 class StreamGroupTrigger(BaseTrigger):
-    """Fires `{"action", "reason", "waited"}` once something must be done; a launch not before `not_before`."""
+    """Fires `{"action", "reason", "waited"}` once something must be done; a launch not before `not_before`.
 
-    def __init__(self, group: str, not_before: str | None = None) -> None:
+    `launcher` is the process that was launched last, as (pid, host): when it ends before the driver has reported,
+    nobody need wait for it any longer.
+    """
+
+    def __init__(
+        self, group: str, not_before: str | None = None, launcher: tuple[int, str] | list[Any] | None = None
+    ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.group, self.not_before = group, not_before
+        self.launcher = launcher
         self._conn: psycopg.Connection | None = None
         self._wanted: str | None = None
         self._seen: str | None = None
@@ -42,7 +50,7 @@ class StreamGroupTrigger(BaseTrigger):
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         path = f"{type(self).__module__}.{type(self).__name__}"
-        return path, {"group": self.group, "not_before": self.not_before}
+        return path, {"group": self.group, "not_before": self.not_before, "launcher": self.launcher}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         told = ""
@@ -76,11 +84,19 @@ class StreamGroupTrigger(BaseTrigger):
         self._refresh_wanted(chosen)
         try:
             self._conn = self._conn or connect(chosen)
-            group = read_group(self._conn, self.group)
+            group = self._read(self._conn, chosen)
         except (psycopg.OperationalError, TransientError) as error:
             self._conn = None
             return None, Decision(Action.WATCH, f"cannot look, the control plane does not answer: {error}")
         return group, decide(group, self._wanted, chosen)
+
+    def _read(self, conn: psycopg.Connection, chosen: Settings) -> GroupState:
+        group = read_group(conn, self.group)
+        submitted_elsewhere = chosen.stream_deploy_mode == "cluster"
+        if not group.launching or self.launcher is None or submitted_elsewhere or not has_ended(*self.launcher):
+            return group
+        record_failure(conn, self.group, "the process ended before the driver reported; its log says why")
+        return read_group(conn, self.group)
 
     def _refresh_wanted(self, chosen: Settings) -> None:
         """Believe a fingerprint once two looks agree: folders are copied file by file."""
