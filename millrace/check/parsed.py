@@ -10,6 +10,9 @@ from millrace.contracts.model import GoldModel, Model
 from millrace.contracts.problem import ContractError, Problem
 from millrace.contracts.sql import outputs_of, parse_model
 
+UPDATED_AT = "updated_at"
+"""What publishing adds to each row of a gold table."""
+
 
 @dataclass(frozen=True)
 class Parsed:
@@ -35,7 +38,8 @@ class Parsed:
                 return tuple(column.name for column in _OF_SOURCE[layer](source))
         for model in self.catalog.models:
             if model.name == table and layer == ("gold" if isinstance(model, GoldModel) else "realtime"):
-                return self.made_by(model)
+                made = self.made_by(model)
+                return (*made, UPDATED_AT) if made and layer == "gold" else made
         return None
 
     def input_columns(self, model: Model, reference: str) -> tuple[str, ...] | None:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 
 from sqlglot import exp
 
+from millrace.check.header import problem_in_sql
 from millrace.check.parsed import Parsed
 from millrace.contracts.model import RealtimeModel
 from millrace.contracts.problem import Problem
 from millrace.contracts.read import problem_at
-from millrace.contracts.sql import Output, line_in, outputs_of
+from millrace.contracts.sql import Output, outputs_of
 
 _WHOLE_TABLE = {
     exp.Window: "a window function", exp.Having: "HAVING", exp.Limit: "LIMIT", exp.Order: "ORDER BY",
@@ -29,7 +30,7 @@ def realtime_problems(parsed: Parsed, model: RealtimeModel, query: exp.Query) ->
     for output in outputs:
         if output.name not in keys and not _is_state(output.expression):
             found = f"'{output.name}', neither a GROUP BY key nor an aggregate state"
-            yield _at(model, output.expression, found, _STATES, _EXAMPLE)
+            yield problem_in_sql(model, output.expression, found, _STATES, _EXAMPLE)
     yield from _lost_keys(model, [output for output in outputs if output.name in keys])
 
 
@@ -37,7 +38,9 @@ def _whole_table(model: RealtimeModel, query: exp.Query) -> Iterator[Problem]:
     for kind, name in _WHOLE_TABLE.items():
         for node in query.find_all(kind):
             found = f"{name}, which would see one inserted block and not the table"
-            yield _at(model, node, found, "plain rows and aggregate states; what needs more is a stream or gold model")
+            yield problem_in_sql(
+                model, node, found, "plain rows and aggregate states; what needs more is a stream or gold model"
+            )
 
 
 def _without_group(parsed: Parsed, model: RealtimeModel) -> Iterator[Problem]:
@@ -78,7 +81,3 @@ def _lost_keys(model: RealtimeModel, keys: list[Output]) -> Iterator[Problem]:
         if key.name not in kept and not columns <= kept:
             found = f"GROUP BY key '{key.name}' outside order_by, so that its rows would be merged into one"
             yield problem_at(model, ("order_by",), found, f"'{key.name}' in order_by")
-
-
-def _at(model: RealtimeModel, node: exp.Expr, found: str, expected: str, example: str = "") -> Problem:
-    return Problem(model.path, model.sql_line + line_in(node) - 1, found, expected, example)

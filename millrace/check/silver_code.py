@@ -1,4 +1,4 @@
-"""A source's `silver.py`: the function that refinement calls is there and takes one data frame."""
+"""A source's `silver.py`: it defines what refinement looks for."""
 
 import ast
 from collections.abc import Iterator
@@ -24,8 +24,14 @@ def _judge(path: Path) -> Iterator[Problem]:
         yield Problem(path, error.lineno or 1, f"Python that does not parse ({error.msg})", "a Python module")
         return
     functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-    if "refine" not in functions:
-        yield Problem(path, 1, "no function 'refine'", "it", _EXAMPLE)
-    elif len(functions["refine"].args.args) != 1:
+    if "refine" not in functions and "REJECT_RULES" not in _assigned(tree):
+        yield Problem(path, 1, "neither 'refine' nor 'REJECT_RULES'", "one of them", _EXAMPLE)
+    if "refine" in functions and len(functions["refine"].args.args) != 1:
         found = f"'refine' with {len(functions['refine'].args.args)} arguments"
         yield Problem(path, functions["refine"].lineno, found, "one, the data frame", _EXAMPLE)
+
+
+def _assigned(tree: ast.Module) -> set[str]:
+    targets = [t for node in tree.body if isinstance(node, ast.Assign) for t in node.targets]
+    targets += [node.target for node in tree.body if isinstance(node, ast.AnnAssign)]
+    return {target.id for target in targets if isinstance(target, ast.Name)}

@@ -135,7 +135,7 @@ def test_a_circle_of_models_is_named(project: Path) -> None:
 def test_silver_code_needs_its_function(project: Path) -> None:
     (project / "sources/travel/trips/silver.py").write_text("def clean(df):\n    return df\n")
     assert problems(project) == [
-        "sources/travel/trips/silver.py:1: found no function 'refine', expected it, "
+        "sources/travel/trips/silver.py:1: found neither 'refine' nor 'REJECT_RULES', expected one of them, "
         "e.g. def refine(df: DataFrame) -> DataFrame:"
     ]
 
