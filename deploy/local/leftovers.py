@@ -30,7 +30,7 @@ def is_stream_driver(process: psutil.Process) -> bool:
         return False
 
 
-def end(processes: Iterable[psutil.Process], seconds: float = 15.0) -> int:
+def end(processes: Iterable[psutil.Process], seconds: float = 5.0) -> int:
     """Ask processes to end, and kill those that have not after so many seconds."""
     found = list(processes)
     for process in found:

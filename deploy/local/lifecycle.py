@@ -19,6 +19,7 @@ from millrace.errors import MillraceError, TransientError
 from millrace.settings import ROOT
 
 DEPLOY, STREAMS, FIRST_RUN = "deploy", "streams", "first-run"
+USED_BY_STREAMS = ("postgres", "kafka", "registry", "clickhouse")
 
 
 def up(stack: Stack, wanted: Collection[str], console: Console) -> None:
@@ -54,9 +55,9 @@ def down(stack: Stack, console: Console) -> None:
     """Stop every part, those that need others first, then the supervisor; nothing of the stack is left running."""
     supervisor, states = Supervisor(stack), Supervisor(stack).states()
     running = [part for part in all_parts(stack) if part.name in states and states[part.name].runs]
-    stops = [Step(p.name, partial(_stop, supervisor, p), (*_needed_by(p, running), STREAMS)) for p in running]
+    stops = [Step(p.name, partial(_stop, supervisor, p), _stops_after(p, running)) for p in running]
     if any(part.name == "postgres" for part in running):
-        stops.append(Step(STREAMS, partial(_drain, stack), tuple(p.name for p in running if p.name.startswith("simu"))))
+        stops.append(Step(STREAMS, partial(_drain, stack)))
     run_steps(stops, console)
     end(stream_drivers(stack))
     supervisor.shutdown()
@@ -84,8 +85,10 @@ def _needs(part: Part) -> tuple[str, ...]:
     return (*part.needs, *map(_download, part.downloads))
 
 
-def _needed_by(part: Part, running: Iterable[Part]) -> tuple[str, ...]:
-    return tuple(other.name for other in running if part.name in other.needs)
+def _stops_after(part: Part, running: Iterable[Part]) -> tuple[str, ...]:
+    """What has to stop first: parts that need this one, and the streams."""
+    others = tuple(other.name for other in running if part.name in other.needs)
+    return (*others, STREAMS) if part.name in USED_BY_STREAMS else others
 
 
 def _bring_up(supervisor: Supervisor, part: Part) -> str:

@@ -17,9 +17,9 @@ MEGABYTE = 1_000_000
 
 def status_table(stack: Stack, parts: Iterable[Part]) -> tuple[Table, bool]:
     """A row for each part and stream driver; and whether all of them answer."""
-    table = Table(box=None, header_style="bold")
+    table = Table(box=None, header_style="bold", pad_edge=False)
     for column in ("part", "state", "pid", "up", "memory", "address", "answers"):
-        table.add_column(column, justify="right" if column in ("pid", "up", "memory") else "left")
+        table.add_column(column, justify="right" if column in ("pid", "up", "memory") else "left", no_wrap=True)
     states, healthy = Supervisor(stack).states(), True
     for part in parts:
         answer = answer_of(part) if part.external or _runs(states.get(part.name)) else "not running"
@@ -47,11 +47,11 @@ def _age(started: float) -> str:
 
 
 def _memory(pid: int) -> str:
-    """Memory of a process and its children; shared pages count for each."""
+    """Memory of a process and its children; a page that several share counts once."""
     try:
         top = psutil.Process(pid)
-        total = sum(process.memory_info().rss for process in (top, *top.children(recursive=True)))
-    except psutil.NoSuchProcess:
+        total = sum(process.memory_full_info().pss for process in (top, *top.children(recursive=True)))
+    except psutil.Error:
         return ""
     return f"{total // MEGABYTE:,} MB"
 

@@ -95,7 +95,7 @@ class Part:
     external: str = ""
     """Name of the setting that points at a service of the user's own, when it does; then nothing is started."""
     stop_signal: str = "TERM"
-    stop_seconds: int = 15
+    stop_seconds: int = 10
     deadline: float = 60.0
 
 
