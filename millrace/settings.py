@@ -21,7 +21,7 @@ class Settings(BaseSettings):
     that two stacks can live side by side.
     """
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid")
+    model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="forbid", use_attribute_docstrings=True)
 
     project_dir: Path = ROOT
     """Holds sources/, models/ and expectations/."""
