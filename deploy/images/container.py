@@ -7,10 +7,9 @@ import typer
 from rich.console import Console
 
 from deploy.local import downloads
+from deploy.local.first_run import create_tables
 from deploy.local.parts import all_parts
 from deploy.local.stack import Part, Stack, this_stack
-from millrace.contracts.catalog import catalog
-from millrace.deploy import deploy
 from millrace.errors import MillraceError
 from millrace.settings import read_settings
 
@@ -56,7 +55,7 @@ def setup() -> None:
     """Create what the catalog and Airflow need, once the services answer: topics, subjects, tables, pools."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     stack = _stack()
-    deploy(stack.settings, catalog(stack.settings.project_dir))
+    create_tables(stack)
     _part(stack, "airflow-api-server").finish()
 
 
