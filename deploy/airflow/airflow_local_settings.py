@@ -1,4 +1,4 @@
-"""Loaded by each Airflow process when it starts (the name is Airflow's): lets task processes start with warm imports."""
+"""Loaded by each Airflow process at its start (the name is Airflow's): lets task processes start with warm imports."""
 
 import importlib
 import sys

@@ -9,6 +9,8 @@ from rich.console import Console
 
 from deploy.local import lifecycle
 from deploy.local.credentials import ensure_secrets
+from deploy.local.demo import show_demo
+from deploy.local.doctor import examine, hops_table
 from deploy.local.log_view import show_logs
 from deploy.local.parts import all_parts
 from deploy.local.preflight import check_machine
@@ -75,6 +77,20 @@ def restart(part: Annotated[str, typer.Argument(help="Name of a part.")]) -> Non
     stack = load_stack()
     _known(part, [p.name for p in all_parts(stack)])
     lifecycle.restart(stack, part, console)
+
+
+@app.command()
+def doctor() -> None:
+    """Follow an event from Kafka to gold: the first hop that fails is the cause. Ends with 1 when one does."""
+    hops = examine(load_stack())
+    console.print(hops_table(hops))
+    raise typer.Exit(0 if all(hop.fine for hop in hops) else 1)
+
+
+@app.command()
+def demo() -> None:
+    """Send more events for a minute, and watch the numbers grow."""
+    show_demo(load_stack(), console)
 
 
 def _known(name: str, names: list[str] | tuple[str, ...]) -> None:

@@ -33,7 +33,7 @@ def _npm_pack(package: str, scratch: Path) -> Path:
     if done.returncode != 0:
         raise TransientError(f"npm could not fetch {package}:\n{done.stderr.strip()[-2000:]}")
     packed = json.loads(done.stdout)
-    return scratch / next(iter(packed))["filename"]
+    return scratch / str(next(iter(packed))["filename"])
 
 
 def _node_wheel() -> Path:

@@ -2,7 +2,7 @@
 
 import ctypes
 import sys
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 FOREVER = (
     "SYSTEM START LISTEN HTTP; SYSTEM START LISTEN TCP; SELECT count(sleepEachRow(1)) FROM numbers(10000000000) "
@@ -12,7 +12,7 @@ FOREVER = (
 
 def arguments(config_file: str) -> list[str]:
     """clickhouse-local reads its data folder and ports from the command line only; the file says the rest."""
-    config = ElementTree.parse(config_file).getroot()
+    config = ET.parse(config_file).getroot()  # noqa: S314 - a file that the stack wrote itself
     options = {
         "--config-file": config_file,
         "--path": config.findtext("path"),

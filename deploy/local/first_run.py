@@ -41,7 +41,11 @@ def trigger_medallion(stack: Stack) -> str:
 
 def _landed(stack: Stack, catalog: Catalog) -> bool:
     """Wait until some source has rows in bronze."""
-    waits = Retrying(stop=stop_after_delay(LANDING_SECONDS), wait=wait_exponential(0.5, max=2), retry=retry_if_result(lambda ok: not ok))
+    waits = Retrying(
+        stop=stop_after_delay(LANDING_SECONDS),
+        wait=wait_exponential(0.5, max=2),
+        retry=retry_if_result(lambda ok: not ok),
+    )
     with connect(stack.settings) as conn:
         try:
             return bool(waits(lambda: any(sum(committed_offsets(conn, s.name).values()) for s in catalog.sources)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hashlib import file_digest
 from importlib.util import find_spec
 from pathlib import Path
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from deploy.local.stack import java
 from millrace.errors import MillraceError, TransientError
@@ -17,7 +17,7 @@ LOCK = Path(__file__).with_name("java.lock")
 MAVEN_NAMESPACE = "http://ant.apache.org/ivy/maven"
 RETRIEVE_PATTERN = "[artifact]-[revision](-[classifier]).[ext]"
 
-# Without POMs Ivy asks for exactly the locked files: 17 s for all of them, where resolving Kafka's tree alone took 57 s.
+# Without POMs Ivy asks for exactly the locked files: 17 s for all, where resolving Kafka's tree alone took 57 s.
 IVY_SETTINGS = """<ivysettings>
   <settings defaultResolver="maven"/>
   <caches defaultCacheDir="{cache}"/>
@@ -62,19 +62,19 @@ def locked(bundle: str) -> tuple[Artifact, ...]:
 
 def ivy_module(bundle: str, artifacts: Iterable[Artifact]) -> str:
     """The ivy.xml that names each artifact and none of their dependencies."""
-    ElementTree.register_namespace("m", MAVEN_NAMESPACE)
-    module = ElementTree.Element("ivy-module", version="2.0")
-    ElementTree.SubElement(module, "info", organisation="millrace", module=bundle)
-    dependencies = ElementTree.SubElement(module, "dependencies")
+    ET.register_namespace("m", MAVEN_NAMESPACE)
+    module = ET.Element("ivy-module", version="2.0")
+    ET.SubElement(module, "info", organisation="millrace", module=bundle)
+    dependencies = ET.SubElement(module, "dependencies")
     for a in artifacts:
-        node = ElementTree.SubElement(
+        node = ET.SubElement(
             dependencies, "dependency", org=a.organisation, name=a.name, rev=a.revision, transitive="false"
         )
         attributes = {"name": a.name, "type": "jar", "ext": a.extension}
         if a.classifier:
             attributes[f"{{{MAVEN_NAMESPACE}}}classifier"] = a.classifier
-        ElementTree.SubElement(node, "artifact", attributes)
-    return ElementTree.tostring(module, encoding="unicode")
+        ET.SubElement(node, "artifact", attributes)
+    return ET.tostring(module, encoding="unicode")
 
 
 def fetch_java(bundle: str, folder: Path) -> None:

@@ -23,7 +23,7 @@ USED_BY_STREAMS = ("postgres", "kafka", "registry", "clickhouse")
 
 
 def up(stack: Stack, wanted: Collection[str], console: Console) -> None:
-    """Start the wanted parts and steps, and wait until each answers. What runs already is only asked whether it does."""
+    """Start the wanted parts and steps, and wait until each answers. What runs already is only asked."""
     supervisor, parts = Supervisor(stack), all_parts(stack)
     if not supervisor.is_up() and (ended := end_leftovers(stack)):
         console.print(f"ended {ended} processes that an earlier supervisor had left behind")
@@ -128,7 +128,9 @@ def await_answer(supervisor: Supervisor, part: Part) -> None:
         waits(_check, supervisor, part)
     except RetryError as late:
         reason = late.last_attempt.exception()
-        raise MillraceError(_failure(supervisor.stack, part, f"gave no answer in {part.deadline:.0f} s: {reason}")) from reason
+        raise MillraceError(
+            _failure(supervisor.stack, part, f"gave no answer in {part.deadline:.0f} s: {reason}")
+        ) from reason
 
 
 def _check(supervisor: Supervisor, part: Part) -> None:
@@ -154,5 +156,7 @@ def answer_of(part: Part) -> str:
 
 def _failure(stack: Stack, part: Part, what: str) -> str:
     log = log_file(stack, part.name)
-    tail = "\n".join(f"  | {line}" for line in log.read_text(errors="replace").splitlines()[-12:]) if log.exists() else ""
+    tail = (
+        "\n".join(f"  | {line}" for line in log.read_text(errors="replace").splitlines()[-12:]) if log.exists() else ""
+    )
     return f"{part.name} ({part.address}) {what}\nits log is {log}:\n{tail}"

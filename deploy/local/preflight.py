@@ -40,7 +40,7 @@ def java_major(version_text: str) -> int:
 def _java_problems() -> list[str]:
     program = java()
     if not shutil.which(program):
-        return [f"no java on the PATH: install Java {JAVA_VERSION} or newer (Debian: apt-get install openjdk-17-jre-headless)"]
+        return [f"no java on the PATH: install Java {JAVA_VERSION} or newer (Debian: openjdk-17-jre-headless)"]
     found = java_major(subprocess.run([program, "-version"], capture_output=True, text=True, check=False).stderr)
     if found < JAVA_VERSION:
         return [f"{program} is Java {found}, {JAVA_VERSION} or newer is needed: set JAVA_HOME or the PATH to one"]
@@ -63,7 +63,9 @@ def memory_problems(available: int) -> list[str]:
     if available >= FREE_MEMORY:
         return []
     needed = f"{available / GIGABYTE:.1f} GB of memory are free, {FREE_MEMORY / GIGABYTE:.0f} GB are needed"
-    return [f"{needed}: end other programs, or lower {PREFIX}STREAM_MEMORY and {PREFIX}CONNECT_MEMORY on a small machine"]
+    return [
+        f"{needed}: end other programs, or lower {PREFIX}STREAM_MEMORY and {PREFIX}CONNECT_MEMORY on a small machine"
+    ]
 
 
 def _port_problems(stack: Stack, parts: Iterable[Part]) -> list[str]:
@@ -93,6 +95,11 @@ def _holder(port: int) -> str:
     except psutil.AccessDenied:
         return ""
     for connection in connections:
-        if connection.status == psutil.CONN_LISTEN and connection.laddr.port == port and connection.pid:
+        if (
+            connection.status == psutil.CONN_LISTEN
+            and connection.laddr
+            and connection.laddr.port == port
+            and connection.pid
+        ):
             return f" by pid {connection.pid} ({psutil.Process(connection.pid).name()})"
     return ""

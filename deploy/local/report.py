@@ -7,8 +7,8 @@ from time import time
 import psutil
 from rich.table import Table
 
-from deploy.local.lifecycle import answer_of
 from deploy.local.leftovers import stream_drivers
+from deploy.local.lifecycle import answer_of
 from deploy.local.stack import Part, Stack
 from deploy.local.supervision import PartState, Supervisor
 
@@ -26,7 +26,9 @@ def status_table(stack: Stack, parts: Iterable[Part]) -> tuple[Table, bool]:
         healthy &= answer == "yes"
         table.add_row(part.name, *_process_cells(part, states.get(part.name)), part.address, _coloured(answer))
     for driver in stream_drivers(stack)[:1]:
-        table.add_row("stream driver", "RUNNING", str(driver.pid), _age(driver.create_time()), _memory(driver.pid), "", "")
+        table.add_row(
+            "stream driver", "RUNNING", str(driver.pid), _age(driver.create_time()), _memory(driver.pid), "", ""
+        )
     return table, healthy
 
 
@@ -70,12 +72,16 @@ def where_to_look(stack: Stack) -> Table:
     table.add_row("  streams", f"{s.airflow_url}/dags?search=stream_group")
     table.add_row("  hourly run", f"{s.airflow_url}/dags?search=medallion")
     table.add_row("[bold]ClickHouse[/]", f"{clickhouse}/play, native port {s.clickhouse_tcp_port}")
-    table.add_row("  login", f"dashboard (reads), {s.clickhouse_user} (all); passwords in {stack.state / 'secrets.env'}")
+    table.add_row(
+        "  login", f"dashboard (reads), {s.clickhouse_user} (all); passwords in {stack.state / 'secrets.env'}"
+    )
     table.add_row("  try", "SELECT * FROM realtime.events_per_minute ORDER BY window_start DESC LIMIT 10")
     table.add_row("", "SELECT * FROM gold.daily_active_users")
     table.add_row("[bold]Kafka[/]", s.kafka_bootstrap)
     table.add_row("[bold]Registry[/]", s.registry_url)
-    table.add_row("[bold]PostgreSQL[/]", f"{s.postgres_host}:{s.postgres_port}, databases {s.postgres_database}, airflow")
+    table.add_row(
+        "[bold]PostgreSQL[/]", f"{s.postgres_host}:{s.postgres_port}, databases {s.postgres_database}, airflow"
+    )
     table.add_row("[bold]Spark Connect[/]", s.spark_connect_url)
     table.add_row("[bold]Lake[/]", s.lake)
     table.add_row("[bold]Then[/]", "make status, make doctor, make logs PART=kafka, make down")

@@ -64,7 +64,13 @@ def spark_server(stack: Stack) -> Part:
     return Part(
         name="spark-connect",
         address=s.spark_connect_url,
-        command=(str(_spark_home() / "bin" / "spark-submit"), "--class", MAIN, "--properties-file", str(conf / "connect.conf")),
+        command=(
+            str(_spark_home() / "bin" / "spark-submit"),
+            "--class",
+            MAIN,
+            "--properties-file",
+            str(conf / "connect.conf"),
+        ),
         ports={"spark_connect_port": s.spark_connect_port},
         env={"SPARK_HOME": str(_spark_home()), "SPARK_LOCAL_IP": s.host},
         downloads=(SPARK_JARS,),
