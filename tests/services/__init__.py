@@ -1,0 +1,1 @@
+"""Tests against a whole stack of real services: Kafka, Spark, Delta, ClickHouse, PostgreSQL and Airflow."""

@@ -1,0 +1,96 @@
+"""A source that nobody here has seen: new files in a running platform, past hours backfilled, a bad batch stopped."""
+
+import json
+import shutil
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+
+from millrace import names
+from tests.services.platform import Platform, await_that, now
+from tests.services.truth import clickhouse_rows, lake_count, lake_rows
+
+NEW_FILES = Path(__file__).parent / "dropped_in"
+TOPIC = "lab-readings"
+DAG = names.medallion_dag("lab")
+HOURS, EACH = 3, 40
+
+
+def this_hour() -> datetime:
+    return now().replace(minute=0, second=0, microsecond=0)
+
+
+def reading(number: int, taken_at: datetime, celsius: float) -> bytes:
+    sensor = f"sensor-{number % 4}"
+    event = {"reading_id": f"r{number}", "sensor": sensor, "celsius": celsius, "taken_at": taken_at.isoformat()}
+    return json.dumps(event).encode()
+
+
+def send(platform: Platform, records: list[tuple[datetime, bytes]]) -> None:
+    """Publish records that Kafka dates as told: the topic was set to CreateTime."""
+    producer = Producer({"bootstrap.servers": platform.settings.kafka_bootstrap, "acks": "all"})
+    for at, value in records:
+        producer.produce(TOPIC, value, timestamp=int(at.timestamp() * 1000))
+    assert producer.flush(30) == 0
+
+
+@pytest.fixture(scope="module")
+def lab(platform: Platform) -> datetime:
+    """Copy the new files into the running platform and feed three past hours; the start of the first."""
+    shutil.copytree(NEW_FILES, platform.settings.project_dir, dirs_exist_ok=True)
+    admin = AdminClient({"bootstrap.servers": platform.settings.kafka_bootstrap})
+    await_that(lambda: TOPIC in admin.list_topics(timeout=10).topics, f"the topic {TOPIC}", 180)
+    past = [ConfigEntry("message.timestamp.type", "CreateTime", incremental_operation=AlterConfigOpType.SET)]
+    resource = ConfigResource(ResourceType.TOPIC, TOPIC, incremental_configs=past)
+    for answer in admin.incremental_alter_configs([resource]).values():
+        answer.result(30)
+    start = this_hour() - timedelta(hours=HOURS)
+    moments = [start + timedelta(hours=n // EACH, minutes=n % EACH) for n in range(HOURS * EACH)]
+    send(platform, [(at, reading(n, at, 20 + n % 10)) for n, at in enumerate(moments)])
+    await_that(lambda: lake_count(platform.settings, "bronze", "readings") == HOURS * EACH, "bronze readings", 180)
+    return start
+
+
+def test_live_and_real_time_tables_follow(platform: Platform, lab: datetime) -> None:
+    sql = "SELECT sum(readings) AS n, avg(mean_celsius) AS mean FROM realtime.readings_per_minute"
+    await_that(lambda: clickhouse_rows(platform.settings, sql)[0]["n"] == HOURS * EACH, "real-time readings")
+    assert 20 <= clickhouse_rows(platform.settings, sql)[0]["mean"] <= 29
+
+
+def test_past_hours_are_backfilled_through_airflow(platform: Platform, lab: datetime) -> None:
+    await_that(lambda: platform.api.has_dag(DAG), f"the DAG {DAG}", 120)
+    last = lab + timedelta(hours=HOURS - 1)
+    body = {
+        "dag_id": DAG,
+        "from_date": lab.isoformat(),
+        "to_date": last.isoformat(),
+        "reprocess_behavior": "completed",
+        "max_active_runs": 2,
+    }
+    backfill = platform.api.call("POST", "backfills", body)["id"]
+    await_that(lambda: platform.api.call("GET", f"backfills/{backfill}")["completed_at"], "the backfill to end", 600)
+    rows = lake_rows(platform.settings, "silver", "readings", "SELECT reading_id, append_hour FROM t")
+    assert sorted(row[0] for row in rows) == sorted(f"r{n}" for n in range(HOURS * EACH))
+    assert {row[1].astimezone(UTC) for row in rows} == {lab + timedelta(hours=n) for n in range(HOURS)}
+    served = clickhouse_rows(
+        platform.settings, "SELECT sum(readings) AS n, max(max_celsius) AS hot FROM gold.sensor_days"
+    )
+    assert served == [{"n": HOURS * EACH, "hot": 29}]
+
+
+def test_a_bad_batch_is_stopped_by_its_gate(platform: Platform, lab: datetime) -> None:
+    """A reading of 900 degrees is well formed; the critical rule of silver's suite must keep its batch out."""
+    before = lake_rows(platform.settings, "silver", "readings", "SELECT reading_id FROM t")
+    start = this_hour()
+    send(platform, [(now(), reading(1000 + n, now(), 900.0 if n == 3 else 21.0)) for n in range(10)])
+    run = platform.api.trigger(DAG, **{"from": start.isoformat(), "to": now().isoformat()})
+    assert platform.await_run(DAG, run) == "failed"
+    [gate] = platform.failed_tasks(DAG, run)
+    assert gate == "silver_readings.gate"
+    log = platform.log_of(DAG, run, gate)
+    assert "expect_column_values_to_be_between" in log
+    assert "celsius" in log
+    assert lake_rows(platform.settings, "silver", "readings", "SELECT reading_id FROM t") == before
