@@ -30,68 +30,104 @@ class Settings(BaseSettings):
     downloads: Path = ROOT / ".millrace" / "downloads"
     """Cache of what the local stack fetched; stacks share it."""
     host: str = "127.0.0.1"
+    """Where the local stack listens."""
     port_offset: int = 0
+    """Added to every port of the local stack, so that two stacks can live side by side."""
 
     airflow_port: int = 8888
+    """Airflow's UI and API."""
     clickhouse_http_port: int = 8123
+    """ClickHouse over HTTP."""
     clickhouse_tcp_port: int = 9000
+    """ClickHouse over its own protocol."""
     kafka_port: int = 9092
+    """The Kafka broker."""
     kafka_controller_port: int = 9093
+    """The Kafka controller, used by the broker only."""
     registry_port: int = 8081
+    """The schema registry."""
     connect_port: int = 8083
+    """Kafka Connect."""
     postgres_port: int = 5432
+    """PostgreSQL."""
     spark_connect_port: int = 15002
+    """The Spark Connect server."""
     spark_ui_port: int = 4040
+    """Spark's own UI."""
 
     kafka_bootstrap: str = ""
+    """Brokers as host:port, with commas between."""
     kafka_max_replication: int = 1
     """Contracts ask for a replication; a small cluster gives at most this."""
     registry_url: str = ""
+    """The registry's Confluent-compatible API."""
     clickhouse_host: str = ""
+    """The ClickHouse server."""
     clickhouse_user: str = "millrace"
+    """The user that writes to ClickHouse."""
     clickhouse_password: SecretStr = SecretStr("")
+    """Its password; the local stack makes one."""
     clickhouse_memory: int = 2_000_000_000
     """Bytes that the local ClickHouse may use."""
     dashboard_password: SecretStr = SecretStr("")
     """Password of ClickHouse's read-only user `dashboard`."""
     postgres_host: str = ""
+    """The PostgreSQL server."""
     postgres_user: str = "millrace"
+    """The user that owns the schema `ops`."""
     postgres_password: SecretStr = SecretStr("")
+    """Its password; the local stack makes one."""
     postgres_database: str = "millrace"
     """Holds the schema `ops`."""
     spark_connect_url: str = ""
+    """The Spark Connect server that batch work runs in, as sc://host:port."""
     airflow_url: str = ""
+    """Airflow's UI and API."""
     airflow_user: str = "admin"
+    """The user that signs in to Airflow."""
     airflow_password: SecretStr = SecretStr("")
+    """Its password; the local stack makes one and prints it."""
     simulator_rate: float = 20.0
     """Events per second of each simulator that the local stack runs; 0 runs none."""
 
     lake: str = ""
     """Root of the Delta tables: a folder or an s3a:// address."""
     checkpoints: str = ""
+    """Root of the streaming queries' checkpoints: a folder or an s3a:// address."""
 
     pseudonym_key: SecretStr = SecretStr("")
     """Key of the HMAC that pseudonymises personal data. Losing it breaks joins with older rows."""
 
     stream_master: str = "local[2]"
+    """Spark master of the stream application."""
     stream_deploy_mode: Literal["client", "cluster"] = "client"
+    """Where the stream application's driver runs; cluster needs YARN or Kubernetes."""
     stream_memory: str = "1500m"
+    """Driver memory of the stream application."""
     spark_conf: dict[str, str] = {}
     """Further Spark settings for everything that runs on Spark, as JSON, e.g. the address of S3-compatible storage."""
     stream_conf: dict[str, str] = {}
     """Further Spark settings for stream groups, as JSON."""
     connect_master: str = "local[2]"
+    """Spark master of the Connect server."""
     connect_memory: str = "1500m"
+    """Driver memory of the Connect server."""
     landing_trigger_ms: int = 2000
+    """How often landing commits to bronze, in milliseconds."""
     live_trigger_ms: int = 100
+    """How often live looks for new records, in milliseconds."""
     max_records_per_batch: int = 200_000
+    """Most records that one micro-batch takes."""
     lease_ttl: float = 15.0
     """A driver whose lease is older than this is dead; another may take over."""
     heartbeat_interval: float = 3.0
+    """How often a driver renews its lease and reports progress."""
     stall_after: float = 60.0
     """A driver that has records to read and has not finished a batch for this long is stalled."""
     restart_backoff_max: float = 300.0
+    """Longest wait before a driver is started again."""
     restart_attempts: int = 8
+    """Starts without progress after which supervision gives up."""
 
     @model_validator(mode="before")
     @classmethod
