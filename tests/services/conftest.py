@@ -2,6 +2,7 @@
 
 import pytest
 
+from deploy.local import lifecycle
 from deploy.local.airflow_api import AirflowApi
 from tests.services.platform import Platform
 from tests.stack import TestStack
@@ -9,6 +10,6 @@ from tests.stack import TestStack
 
 @pytest.fixture(scope="session")
 def platform(stack: TestStack) -> Platform:
-    """Everything that `make up` starts, with the simulator off and the streams running."""
-    stack.start()
+    """Everything that `make up` starts, but for the simulator and the first medallion run: the tests do both."""
+    stack.start(*(name for name in lifecycle.everything(stack.stack) if name != lifecycle.FIRST_RUN))
     return Platform(stack.settings, stack.environment, AirflowApi(stack.settings))
