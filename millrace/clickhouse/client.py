@@ -3,7 +3,8 @@
 import clickhouse_connect
 from clickhouse_connect import common
 from clickhouse_connect.driver.client import Client
-from clickhouse_connect.driver.exceptions import ClickHouseError
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
+from urllib3.exceptions import HTTPError
 
 from millrace.errors import TransientError
 from millrace.settings import Settings
@@ -43,3 +44,14 @@ def columns_of(client: Client, database: str, table: str) -> dict[str, str]:
         parameters={"d": database, "t": table},
     ).result_rows
     return {row[0]: row[1] for row in rows}
+
+
+_PASSING = {159, 160, 202, 203, 209, 210, 236, 241, 242, 252, 279, 319, 425, 439, 999}
+"""Server error codes that go away by themselves: overload, memory, timeouts, too many parts, shutting down."""
+
+
+def is_transient(error: BaseException) -> bool:
+    """True when the same call may succeed later: ClickHouse is away, starting, or too busy."""
+    if isinstance(error, DatabaseError):
+        return isinstance(error, OperationalError) or error.code in _PASSING or error.code is None
+    return isinstance(error, (TransientError, ClickHouseError, HTTPError, OSError))

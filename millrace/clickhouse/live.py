@@ -6,7 +6,7 @@ from clickhouse_connect.driver.client import Client
 
 from millrace import names
 from millrace.clickhouse.client import columns_of
-from millrace.contracts.avro import Column
+from millrace.contracts.columns import live_columns
 from millrace.contracts.source import Source
 from millrace.errors import ConfigError
 
@@ -18,13 +18,11 @@ INTERNAL = {
     "_batch_id": "Int64",
 }
 """Columns that the live query needs to rebuild its window of ids after a restart."""
-_POSITION = {"append_time": "DateTime64(6, 'UTC')", "kafka_partition": "Int32", "kafka_offset": "Int64"}
 
 
-def live_columns(source: Source) -> dict[str, str]:
-    """Column name to ClickHouse type of `live.<source>`, in the order in which the live query gives them."""
-    kept = [f for f in source.record.fields if source.pii.get(f.name) != "drop"]
-    return {_name(source, f): _type(source, f) for f in kept} | _POSITION | INTERNAL
+def table_columns(source: Source) -> dict[str, str]:
+    """Column name to ClickHouse type of `live.<source>`: what models may read, then our own."""
+    return {c.name: c.clickhouse_type for c in live_columns(source)} | INTERNAL
 
 
 def create_live(client: Client, source: Source) -> None:
@@ -38,7 +36,7 @@ def create_live(client: Client, source: Source) -> None:
 
 def live_ddl(source: Source) -> str:
     """Partitioned by append time, which no producer's clock can spoil; a Replacing engine is the second net."""
-    columns = ",\n".join(f"    `{name}` {kind}" for name, kind in live_columns(source).items())
+    columns = ",\n".join(f"    `{name}` {kind}" for name, kind in table_columns(source).items())
     return f"""CREATE TABLE IF NOT EXISTS {names.LIVE}.`{source.name}`
 (
 {columns}
@@ -54,19 +52,9 @@ def interval(duration: timedelta) -> str:
     return f"INTERVAL {int(duration.total_seconds())} SECOND"
 
 
-def _name(source: Source, field: Column) -> str:
-    return "event_time" if field.name == source.event.time else field.name
-
-
-def _type(source: Source, field: Column) -> str:
-    if source.pii.get(field.name) == "pseudonym":
-        return "Nullable(String)" if field.nullable else "String"
-    return field.clickhouse_type
-
-
 def _evolve(client: Client, source: Source, existing: dict[str, str]) -> None:
     table = f"{names.LIVE}.`{source.name}`"
-    for name, kind in live_columns(source).items():
+    for name, kind in table_columns(source).items():
         if name not in existing:
             client.command(f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS `{name}` {kind}")
         elif existing[name] != kind:

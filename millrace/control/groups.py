@@ -176,7 +176,7 @@ def verify(conn: Connection, lease: Lease) -> None:
 def release(conn: Connection, lease: Lease) -> None:
     """Give the lease back, so that the next driver need not wait until it expires."""
     conn.execute(
-        """UPDATE ops.stream_groups SET lease_until = NULL, holder = NULL, state = 'stopped'
+        """UPDATE ops.stream_groups SET lease_until = NULL, holder = NULL, state = 'stopped', last_error = NULL
            WHERE group_name = %s AND holder = %s AND epoch = %s""",
         (lease.group, lease.holder, lease.epoch),
     )

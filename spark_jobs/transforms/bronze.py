@@ -1,23 +1,21 @@
 """Rows as landing writes them: the bronze table's and the quarantine's."""
 
-from pyspark.sql import Column, DataFrame, functions as F
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 
+from millrace.contracts import avro
+from millrace.contracts.columns import BRONZE_METADATA, INGESTION_TIMESTAMP
 from millrace.contracts.source import Source
 
-BRONZE_METADATA = (
-    "unknown_fields string, ingestion_timestamp timestamp, kafka_topic string, kafka_partition int, "
-    "kafka_offset bigint, append_time timestamp, append_hour timestamp"
-)
-QUARANTINE_SCHEMA = (
-    "source string, stage string, reason string, key binary, value binary, headers string, kafka_topic string, "
-    "kafka_partition int, kafka_offset bigint, append_time timestamp, append_hour timestamp, "
-    "ingestion_timestamp timestamp"
-)
 
-
-def bronze_schema(source: Source) -> str:
-    """DDL of the bronze table."""
-    return f"{source.record.spark_ddl}, {BRONZE_METADATA}"
+def quarantine_columns() -> tuple[avro.Column, ...]:
+    """Columns of the quarantine table, the same for every source."""
+    own = [("source", "string"), ("stage", "string"), ("reason", "string"), ("key", "binary"), ("value", "binary")]
+    return (
+        *(avro.Column(name=name, spark_type=kind, nullable=True) for name, kind in [*own, ("headers", "string")]),
+        *(c for c in BRONZE_METADATA if c.name not in {"unknown_fields", "ingestion_timestamp"}),
+        INGESTION_TIMESTAMP,
+    )
 
 
 def bronze_rows(decoded: DataFrame, source: Source) -> DataFrame:

@@ -37,9 +37,7 @@ def literal(value: Any) -> str:
     match value:
         case bool():
             return str(value).lower()
-        case datetime():
-            return f"TIMESTAMP'{value:%Y-%m-%d %H:%M:%S.%f}'"
-        case date():
+        case date() if not isinstance(value, datetime):
             return f"DATE'{value.isoformat()}'"
         case int():
             return str(value)

@@ -1,6 +1,7 @@
 """Rows of the live table: typed for ClickHouse, without personal data, with what the window of ids needs."""
 
-from pyspark.sql import Column, DataFrame, functions as F
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
 
 from millrace.contracts.source import Source
 from spark_jobs.transforms.pii import pseudonymise
@@ -9,10 +10,13 @@ _NESTED = ("array", "map", "struct")
 
 
 def live_rows(decoded: DataFrame, source: Source, key: bytes) -> DataFrame:
-    """One row per decoded record, bad ones included (`reason` says so); the sink filters, writes and adds its batch.
+    """One row per decoded record, bad ones included (`reason` says so); the sink filters, writes and adds its batch."""
+    rows = refined_rows(decoded, source, key)
+    return rows.select(*[_portable(rows, name) for name in rows.columns])
 
-    The hash is taken from the id before it is pseudonymised; the columns are those of `live_columns`.
-    """
+
+def refined_rows(decoded: DataFrame, source: Source, key: bytes) -> DataFrame:
+    """The columns of `live_columns`, and `reason`, and `_id_hash` of the id as it was before any pseudonym."""
     fields = [F.col("event")[name].alias(name) for name in source.fields]
     flat = decoded.select(
         "reason",
@@ -22,8 +26,7 @@ def live_rows(decoded: DataFrame, source: Source, key: bytes) -> DataFrame:
         F.col("offset").alias("kafka_offset"),
         F.xxhash64(F.col("event")[source.event.id].cast("string")).alias("_id_hash"),
     )
-    safe = pseudonymise(flat, source, key).withColumnRenamed(source.event.time, "event_time")
-    return safe.select(*[_portable(safe, name) for name in safe.columns])
+    return pseudonymise(flat, source, key).withColumnRenamed(source.event.time, "event_time")
 
 
 def _portable(df: DataFrame, name: str) -> Column:

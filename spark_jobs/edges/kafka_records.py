@@ -1,0 +1,40 @@
+"""A source's records as a stream: from its checkpoint, or after what its tables already hold."""
+
+import json
+from collections.abc import Mapping
+
+from pyspark.sql import DataFrame, SparkSession
+
+from millrace.contracts.source import Source
+from millrace.errors import TransientError
+from millrace.settings import Settings
+from millrace.topics import admin
+
+_FROM_THE_BEGINNING = -2
+
+
+def read_records(spark: SparkSession, settings: Settings, source: Source, resume: Mapping[int, int]) -> DataFrame:
+    """Kafka's columns of the source's topic. `resume` (next offset per partition) counts without a checkpoint only."""
+    topic = source.topic.name
+    options = {
+        "kafka.bootstrap.servers": settings.kafka_bootstrap,
+        "subscribe": topic,
+        "startingOffsets": starting_offsets(topic, partitions_of(settings, topic), resume),
+        "failOnDataLoss": "true",
+        "includeHeaders": "true",
+        "maxOffsetsPerTrigger": str(settings.max_records_per_batch),
+        "kafka.max.partition.fetch.bytes": "8388608",
+    }
+    return spark.readStream.format("kafka").options(**options).load()
+
+
+def starting_offsets(topic: str, partitions: int, resume: Mapping[int, int]) -> str:
+    """Spark's JSON: every partition either goes on after what is stored, or starts at the beginning."""
+    return json.dumps({topic: {str(p): resume.get(p, _FROM_THE_BEGINNING) for p in range(partitions)}})
+
+
+def partitions_of(settings: Settings, topic: str) -> int:
+    found = admin(settings).list_topics(topic, timeout=20).topics[topic]
+    if found.error is not None:
+        raise TransientError(f"Kafka does not give topic '{topic}': {found.error}")
+    return len(found.partitions)

@@ -1,0 +1,64 @@
+"""A source's live table: written in blocks with a token, read back for the window of ids."""
+
+import numpy as np
+import pyarrow as pa
+
+from millrace import names
+from millrace.contracts.source import Source
+from spark_jobs.edges.clients import Clients
+from spark_jobs.id_window import Longs
+
+_ORDER = [("append_time", "ascending"), ("kafka_partition", "ascending"), ("kafka_offset", "ascending")]
+
+
+def in_order(batch: pa.Table) -> pa.Table:
+    """Sorted by append time and position, so that the same batch always comes out the same."""
+    return batch.sort_by(_ORDER)
+
+
+def next_offsets(clickhouse: Clients, source: Source) -> dict[int, int]:
+    """Highest offset plus one per partition; empty while the table is."""
+    rows = clickhouse.mine().query(
+        f"SELECT kafka_partition, max(kafka_offset) + 1 FROM {names.LIVE}.`{source.name}` GROUP BY kafka_partition"
+    )
+    return {int(partition): int(offset) for partition, offset in rows.result_rows}
+
+
+class LiveTable:
+    """`live.<source>`, for the one query that writes it."""
+
+    def __init__(self, clickhouse: Clients, source: Source) -> None:
+        self._clickhouse = clickhouse
+        self._table = f"{names.LIVE}.`{source.name}`"
+        self._reach = int(source.event.lateness.total_seconds() * 3)
+
+    def insert(self, rows: pa.Table, token: str) -> None:
+        """Insert as one block; the same token again changes nothing, neither here nor in the tables fed from here."""
+        self._clickhouse.mine().insert_arrow(
+            self._table, rows.combine_chunks(), settings={"insert_deduplication_token": token}
+        )
+
+    def recent(self, checkpoint: str, before_batch: int) -> pa.Table:
+        """`_id_hash` and `append_time` of what the last lateness windows hold, without the batch that comes again."""
+        return self._clickhouse.mine().query_arrow(
+            f"""SELECT _id_hash, append_time FROM {self._table}
+                WHERE append_time >= (SELECT max(append_time) FROM {self._table}) - INTERVAL {self._reach} SECOND
+                  AND NOT (_checkpoint = %(checkpoint)s AND _batch_id >= %(batch)s)""",
+            parameters={"checkpoint": checkpoint, "batch": before_batch},
+        )
+
+    @staticmethod
+    def ids_and_times(batch: pa.Table) -> tuple[Longs, Longs]:
+        """Hashes, and append times in microseconds."""
+        times = batch["append_time"].cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+        return (
+            batch["_id_hash"].to_numpy().astype(np.int64, copy=False),
+            times.to_numpy().astype(np.int64, copy=False),
+        )
+
+    @staticmethod
+    def labelled(rows: pa.Table, checkpoint: str, batch_id: int) -> pa.Table:
+        """With the batch that wrote them."""
+        return rows.append_column("_checkpoint", pa.repeat(pa.scalar(checkpoint), rows.num_rows)).append_column(
+            "_batch_id", pa.repeat(pa.scalar(batch_id, pa.int64()), rows.num_rows)
+        )

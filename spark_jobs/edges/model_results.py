@@ -1,0 +1,116 @@
+"""Where a stream model's results go: a table behind a view in ClickHouse, and a Kafka topic."""
+
+import json
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+from confluent_kafka import Producer
+from pyspark.sql.types import StructType
+
+from millrace import names
+from millrace.clickhouse.client import columns_of
+from millrace.clickhouse.live import DEDUP_WINDOW, interval
+from millrace.contracts.avro import Column
+from millrace.contracts.model import StreamModel
+from millrace.errors import ConfigError, TransientError
+from millrace.settings import Settings
+from spark_jobs.edges.clients import Clients
+
+_VERSION = "_version"
+
+
+class ModelTable:
+    """`realtime.<model>`: a view of the last version of each row, over a table that takes every version."""
+
+    def __init__(self, clickhouse: Clients, model: StreamModel) -> None:
+        self._clickhouse, self._model = clickhouse, model
+        self._rows = f"{names.REALTIME}.`{names.stream_rows(model.name)}`"
+        self._view = f"{names.REALTIME}.`{model.name}`"
+
+    def create(self, schema: StructType) -> None:
+        """Create table and view; where the model's columns have changed, anew."""
+        columns = table_columns(self._model, schema)
+        client = self._clickhouse.mine()
+        existing = columns_of(client, names.REALTIME, names.stream_rows(self._model.name))
+        if existing and existing != columns:
+            client.command(f"DROP TABLE {self._rows} SYNC")
+        client.command(rows_ddl(self._model, columns))
+        shown = ", ".join(f"`{name}`" for name in columns if name != _VERSION)
+        client.command(f"CREATE OR REPLACE VIEW {self._view} AS SELECT {shown} FROM {self._rows} FINAL")
+
+    def insert(self, rows: pa.Table, version: int, token: str) -> None:
+        versioned = rows.append_column(_VERSION, pa.repeat(pa.scalar(version, pa.uint64()), rows.num_rows))
+        self._clickhouse.mine().insert_arrow(
+            self._rows, versioned.combine_chunks(), settings={"insert_deduplication_token": token}
+        )
+
+
+def table_columns(model: StreamModel, schema: StructType) -> dict[str, str]:
+    """Column name to ClickHouse type; the key's columns are never null."""
+    columns = {
+        f.name: Column(
+            name=f.name, spark_type=f.dataType.simpleString(), nullable=f.nullable and f.name not in model.key
+        ).clickhouse_type
+        for f in schema.fields
+    }
+    missing = [name for name in model.key if name not in columns]
+    if missing:
+        raise ConfigError(f"{model.path}: key {missing} is not among the columns that the SQL gives: {list(columns)}")
+    return columns | {_VERSION: "UInt64"}
+
+
+def rows_ddl(model: StreamModel, columns: dict[str, str]) -> str:
+    lines = ",\n".join(f"    `{name}` {kind}" for name, kind in columns.items())
+    timed = next((name for name in model.key if columns[name].startswith("Date")), None)
+    ttl = f"TTL toDateTime(`{timed}`) + {interval(model.ttl)}" if timed else ""
+    return f"""CREATE TABLE IF NOT EXISTS {names.REALTIME}.`{names.stream_rows(model.name)}`
+(
+{lines}
+)
+ENGINE = ReplacingMergeTree({_VERSION})
+ORDER BY ({", ".join(f"`{c}`" for c in model.key)})
+{ttl}
+SETTINGS non_replicated_deduplication_window = {DEDUP_WINDOW}"""
+
+
+class ResultTopic:
+    """A topic of results as JSON, keyed by the model's key: of equal keys the last one counts."""
+
+    def __init__(self, settings: Settings, topic: str, key: tuple[str, ...]) -> None:
+        self._topic, self._key = topic, key
+        self._producer = Producer(
+            {
+                "bootstrap.servers": settings.kafka_bootstrap,
+                "enable.idempotence": True,
+                "compression.type": "lz4",
+                "delivery.timeout.ms": 60_000,
+            }
+        )
+
+    def send(self, rows: pa.Table) -> None:
+        """Produce every row and wait for the acknowledgements."""
+        failed: list[str] = []
+        for row in rows.to_pylist():
+            key = "|".join(_text(row[name]) for name in self._key)
+            value = json.dumps(row, default=_text).encode()
+            self._producer.produce(
+                self._topic, value, key, on_delivery=lambda error, _: failed.append(str(error)) if error else None
+            )
+            self._producer.poll(0)
+        left = self._producer.flush(90)
+        if left or failed:
+            raise TransientError(f"{left + len(failed)} results did not reach topic {self._topic}: {failed[:1]}")
+
+
+def _text(value: Any) -> str:
+    match value:
+        case datetime() | date():
+            return value.isoformat()
+        case Decimal():
+            return str(value)
+        case bytes():
+            return value.hex()
+        case _:
+            return str(value)

@@ -1,0 +1,42 @@
+"""Waiting out a service that is down: exponential backoff, for as long as the application runs."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeVar
+
+from tenacity import RetryCallState, Retrying, retry_if_exception, stop_when_event_set, wait_random_exponential
+from tenacity.nap import sleep_using_event
+
+from millrace.clickhouse.client import is_transient
+from spark_jobs.edges.health import Health
+
+T = TypeVar("T")
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Retries what failed for a passing reason; gives up only when the application is told to stop."""
+
+    health: Health
+    stopping: threading.Event
+
+    def call(self, query: str, what: str, work: Callable[[], T]) -> T:
+        """Run `work` until it succeeds; an error that is not transient, or a stop, raises it."""
+
+        def note(state: RetryCallState) -> None:
+            error = state.outcome.exception() if state.outcome else None
+            self.health.waiting(query, f"{what}: {error}"[:500])
+            log.warning("%s: %s failed, attempt %d: %s", query, what, state.attempt_number, error)
+
+        retrying = Retrying(
+            retry=retry_if_exception(is_transient),
+            wait=wait_random_exponential(0.2, max=10),
+            stop=stop_when_event_set(self.stopping),
+            sleep=sleep_using_event(self.stopping),
+            before_sleep=note,
+            reraise=True,
+        )
+        return retrying(work)

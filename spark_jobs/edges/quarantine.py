@@ -1,0 +1,122 @@
+"""The quarantine sink of landing: bad records to the lake, to the dead-letter topic, and to the index."""
+
+import json
+import logging
+from collections.abc import Iterable
+
+from confluent_kafka import Producer
+from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import functions as F
+
+from millrace import names
+from millrace.clickhouse.client import is_transient
+from millrace.contracts.source import Source
+from millrace.errors import TransientError
+from millrace.settings import Settings
+from spark_jobs.edges.bronze_tables import append_once
+from spark_jobs.edges.clients import Clients
+
+log = logging.getLogger(__name__)
+INDEX = f"{names.OPS}.quarantine"
+INDEX_COLUMNS = [
+    "source", "stage", "reason", "kafka_topic", "kafka_partition", "kafka_offset", "append_time", "ingestion_timestamp",
+]  # fmt: skip
+
+
+class Quarantine:
+    """Where one source's bad records go. Lake and topic are mandatory; the index may lag while ClickHouse is down.
+
+    The lake and the index hold each record once. A crash between the topic and the lake repeats the batch in the topic;
+    its headers say which record it is.
+    """
+
+    def __init__(self, settings: Settings, clickhouse: Clients, source: Source, path: str) -> None:
+        self._settings, self._clickhouse, self._source, self._path = settings, clickhouse, source, path
+        self._index_behind = True
+
+    def write(self, rows: DataFrame, app_id: str, batch_id: int) -> None:
+        """Write one batch; `rows` has the columns of the quarantine table."""
+        bad = rows.persist()
+        try:
+            count = bad.count()
+            if count:
+                send_dead_letters(self._settings, self._source, bad.toLocalIterator())
+                append_once(bad, self._path, app_id, batch_id)
+                log.warning("%s: %d records to quarantine", self._source.name, count)
+                self._index(bad, f"{app_id}:{batch_id}")
+        finally:
+            bad.unpersist()
+
+    def _index(self, bad: DataFrame, token: str) -> None:
+        try:
+            if self._index_behind:
+                self._catch_up(bad.sparkSession)
+            else:
+                self._insert(bad, token)
+            self._index_behind = False
+        except Exception as error:
+            if not is_transient(error):
+                raise
+            self._index_behind = True
+            log.warning("%s: the quarantine index lags: %s", self._source.name, error)
+
+    def _catch_up(self, spark: SparkSession) -> None:
+        """Index what the lake holds and ClickHouse missed; the same rows again replace themselves."""
+        newest = self._clickhouse.mine().query(
+            f"SELECT toString(max(ingestion_timestamp)) FROM {INDEX} WHERE source = %(s)s AND stage = 'landing'",
+            parameters={"s": self._source.name},
+        )
+        missed = spark.read.format("delta").load(self._path)
+        since = F.lit(newest.result_rows[0][0]).cast("timestamp")
+        self._insert(missed.where(F.col("ingestion_timestamp") >= since), None)
+
+    def _insert(self, rows: DataFrame, token: str | None) -> None:
+        lines = rows.select(*INDEX_COLUMNS).orderBy("kafka_partition", "kafka_offset").toArrow()
+        options = {"insert_deduplication_token": token} if token else {"insert_deduplicate": 0}
+        self._clickhouse.mine().insert_arrow(INDEX, lines, settings=options)
+
+
+def send_dead_letters(settings: Settings, source: Source, rows: Iterable[Row]) -> None:
+    """Produce the original bytes to the dead-letter topic and wait for every acknowledgement."""
+    topic = names.dead_letter_topic(source.topic.name)
+    producer = Producer(
+        {
+            "bootstrap.servers": settings.kafka_bootstrap,
+            "enable.idempotence": True,
+            "compression.type": "lz4",
+            "message.max.bytes": source.topic.max_record_bytes + 65_536,
+            "delivery.timeout.ms": 60_000,
+        }
+    )
+    failed: list[str] = []
+    for row in rows:
+        _produce(producer, topic, row, failed)
+    left = producer.flush(90)
+    if left or failed:
+        raise TransientError(f"{left + len(failed)} records did not reach topic {topic}: {failed[:1]}")
+
+
+def _produce(producer: Producer, topic: str, row: Row, failed: list[str]) -> None:
+    def delivered(error: object, _: object) -> None:
+        if error is not None:
+            failed.append(str(error))
+
+    while True:
+        try:
+            producer.produce(topic, row.value, row.key, headers=_headers(row), on_delivery=delivered)
+            return
+        except BufferError:
+            producer.poll(1)
+
+
+def _headers(row: Row) -> list[tuple[str, str | bytes | None]]:
+    """The record's own headers, then ours: why it is here, and where it came from."""
+    ours = {
+        "millrace.reason": row.reason,
+        "millrace.stage": row.stage,
+        "millrace.topic": row.kafka_topic,
+        "millrace.partition": str(row.kafka_partition),
+        "millrace.offset": str(row.kafka_offset),
+    }
+    theirs = [(h["key"], h.get("value")) for h in json.loads(row.headers or "[]")]
+    return [*theirs, *ours.items()]

@@ -1,0 +1,125 @@
+"""Landing: one source's records from Kafka to bronze, and what does not fit to quarantine; exactly once."""
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from pyspark.sql import DataFrame, Observation
+from pyspark.sql import functions as F
+from pyspark.sql.streaming.query import StreamingQuery
+
+from millrace import names
+from millrace.contracts.columns import bronze_columns
+from millrace.contracts.source import Source
+from millrace.control.offsets import commit_offsets
+from spark_jobs.edges import lake
+from spark_jobs.edges.bronze_tables import append_once, next_offsets
+from spark_jobs.edges.kafka_records import read_records
+from spark_jobs.edges.quarantine import Quarantine
+from spark_jobs.edges.upkeep import Upkeep
+from spark_jobs.stream_app import QuerySpec, StreamApp
+from spark_jobs.transforms.bronze import bronze_rows, quarantine_columns, quarantine_rows
+from spark_jobs.transforms.decode import decode
+from spark_jobs.transforms.progress import observed
+
+log = logging.getLogger(__name__)
+_BAD = "bad"
+
+
+def landing(app: StreamApp, source: Source) -> QuerySpec:
+    """The landing query of one source; it needs no ClickHouse."""
+    return QuerySpec(names.landing_query(source.name), lambda: _start(app, source), needs_clickhouse=False)
+
+
+def _start(app: StreamApp, source: Source) -> StreamingQuery:
+    query = names.landing_query(source.name)
+    _create_tables(app, source)
+    _reconcile_offsets(app, source)
+    records = read_records(app.spark, app.settings, source, _resume(app, source))
+    decoded = records.transform(decode, source).transform(observed, source)
+    work = LandingBatches(app, source).land
+    return app.start(query, decoded, work, trigger_ms=app.settings.landing_trigger_ms, mode="append")
+
+
+@dataclass
+class LandingBatches:
+    """What one run of the query remembers between batches."""
+
+    app: StreamApp
+    source: Source
+    quarantine: Quarantine = field(init=False)
+    upkeep: Upkeep = field(init=False)
+    _app_id: str | None = None
+
+    def __post_init__(self) -> None:
+        tables = [self.app.lake_table("bronze", self.source.name), self.app.lake_table("quarantine", self.source.name)]
+        self.quarantine = Quarantine(self.app.settings, self.app.clickhouse, self.source, tables[1])
+        self.upkeep = Upkeep(tables, self.source.bronze_retention)
+
+    @property
+    def query(self) -> str:
+        return names.landing_query(self.source.name)
+
+    def land(self, decoded: DataFrame, batch_id: int) -> None:
+        """Good rows, then bad ones if there are any, then the offsets: each step may be repeated after a crash."""
+        bad = self._append_good(decoded, batch_id)
+        if bad != 0:
+            self.quarantine.write(quarantine_rows(decoded, self.source), self._identity(), batch_id)
+        self._commit_offsets(batch_id)
+        self.upkeep.after_batch(decoded.sparkSession)
+
+    def _append_good(self, decoded: DataFrame, batch_id: int) -> int | None:
+        """Append to bronze and count the bad rows in the same pass; None when they were not counted.
+
+        The first batch after a start may be one that was committed before the crash. Delta skips it then, the
+        observation never fires, and nobody may wait for it.
+        """
+        first = self._app_id is None
+        rows = Observation(_BAD)
+        counted = decoded if first else decoded.observe(rows, F.count("reason").alias(_BAD))
+        path = self.app.lake_table("bronze", self.source.name)
+        certain = append_once(bronze_rows(counted, self.source), path, self._identity(), batch_id)
+        return int(rows.get[_BAD]) if certain and not first else None
+
+    def _identity(self) -> str:
+        """Delta's application id: it changes with the checkpoint, whose batch numbers then start again."""
+        if self._app_id is None:
+            self._app_id = f"{self.query}/{self.app.checkpoint(self.query).identity()}"
+        return self._app_id
+
+    def _commit_offsets(self, batch_id: int) -> None:
+        offsets = self.app.checkpoint(self.query).end_offsets(batch_id)
+        _record(self.app, self.source, offsets)
+
+
+def _create_tables(app: StreamApp, source: Source) -> None:
+    """Empty tables first, so that batch work can read them; new fields of the contract become columns."""
+    stats = ("append_time", "kafka_partition", "kafka_offset")
+    for layer, columns in (("bronze", bronze_columns(source)), ("quarantine", quarantine_columns())):
+        path = app.lake_table(layer, source.name)  # type: ignore[arg-type]
+        lake.ensure(app.spark, path, columns, partition="append_hour", stats=stats)
+
+
+def _resume(app: StreamApp, source: Source) -> dict[int, int]:
+    """Where to go on without a checkpoint: after the last offset that the lake holds."""
+    if app.checkpoint(names.landing_query(source.name)).exists():
+        return {}
+    paths = [app.lake_table("bronze", source.name), app.lake_table("quarantine", source.name)]
+    resume = next_offsets(app.spark, paths, source.topic.name)
+    log.info("%s has no checkpoint; it goes on from %s", names.landing_query(source.name), resume or "the beginning")
+    return resume
+
+
+def _reconcile_offsets(app: StreamApp, source: Source) -> None:
+    """Bring PostgreSQL up to the last committed batch: a crash may have come between the two."""
+    checkpoint = app.checkpoint(names.landing_query(source.name))
+    last = checkpoint.last_committed()
+    if last is not None:
+        _record(app, source, checkpoint.end_offsets(last))
+
+
+def _record(app: StreamApp, source: Source, offsets: Mapping[int, int]) -> None:
+    query = names.landing_query(source.name)
+    app.patience.call(
+        query, "PostgreSQL", lambda: app.fence.run(lambda conn: commit_offsets(conn, source.name, offsets))
+    )

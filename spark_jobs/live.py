@@ -1,0 +1,86 @@
+"""Live: one source's records from Kafka to its live table in ClickHouse, duplicates left out, within a second."""
+
+import logging
+from dataclasses import dataclass, field
+
+from pyspark.sql import DataFrame
+from pyspark.sql import functions as F
+from pyspark.sql.streaming.query import StreamingQuery
+
+from millrace import names
+from millrace.contracts.source import Source
+from spark_jobs.edges.kafka_records import read_records
+from spark_jobs.edges.live_table import LiveTable, in_order, next_offsets
+from spark_jobs.id_window import IdWindow
+from spark_jobs.stream_app import QuerySpec, StreamApp
+from spark_jobs.transforms.decode import decode
+from spark_jobs.transforms.live_rows import live_rows
+from spark_jobs.transforms.progress import observed
+
+log = logging.getLogger(__name__)
+
+
+def live(app: StreamApp, source: Source) -> QuerySpec:
+    """The live query of one source."""
+    return QuerySpec(names.live_query(source.name), lambda: _start(app, source), needs_clickhouse=True)
+
+
+def _start(app: StreamApp, source: Source) -> StreamingQuery:
+    key = app.settings.pseudonym_key.get_secret_value().encode()
+    records = read_records(app.spark, app.settings, source, _resume(app, source))
+    rows = (
+        records.transform(decode, source)
+        .transform(observed, source)
+        .transform(live_rows, source, key)
+        .coalesce(app.spark.sparkContext.defaultParallelism)
+    )
+    work = LiveBatches(app, source).insert
+    query = names.live_query(source.name)
+    return app.start(query, rows, work, trigger_ms=app.settings.live_trigger_ms, mode="append")
+
+
+@dataclass
+class LiveBatches:
+    """What one run of the query remembers between batches: the ids of the lateness window."""
+
+    app: StreamApp
+    source: Source
+    table: LiveTable = field(init=False)
+    window: IdWindow | None = None
+    _checkpoint: str = ""
+
+    def __post_init__(self) -> None:
+        self.table = LiveTable(self.app.clickhouse, self.source)
+
+    @property
+    def query(self) -> str:
+        return names.live_query(self.source.name)
+
+    def insert(self, rows: DataFrame, batch_id: int) -> None:
+        """One batch, one block: the same batch again makes the same block, which ClickHouse then ignores."""
+        if self.window is None:
+            self.window = self._rebuild(batch_id)
+        batch = in_order(rows.filter(F.col("reason").isNull()).drop("reason").toArrow())
+        fresh = batch.filter(self.window.admit(*self.table.ids_and_times(batch)))
+        if fresh.num_rows:
+            token = f"{self.query}:{self._checkpoint}:{batch_id}"
+            labelled = self.table.labelled(fresh, self._checkpoint, batch_id)
+            self.app.patience.call(self.query, "ClickHouse", lambda: self.table.insert(labelled, token))
+
+    def _rebuild(self, batch_id: int) -> IdWindow:
+        """The window as it was before this batch, which a crash may have left written but not committed."""
+        self._checkpoint = self.app.checkpoint(self.query).identity()
+        window = IdWindow(int(self.source.event.lateness.total_seconds() * 1_000_000))
+        known = self.app.patience.call(
+            self.query, "ClickHouse", lambda: self.table.recent(self._checkpoint, before_batch=batch_id)
+        )
+        window.fill(*self.table.ids_and_times(known))
+        log.info("%s: %d ids in the window before batch %d", self.query, len(window), batch_id)
+        return window
+
+
+def _resume(app: StreamApp, source: Source) -> dict[int, int]:
+    """Where to go on without a checkpoint: after the last offset that the live table holds."""
+    if app.checkpoint(names.live_query(source.name)).exists():
+        return {}
+    return next_offsets(app.clickhouse, source)

@@ -1,0 +1,88 @@
+"""The stream application as its queries see it, and the wrapper that makes their batches stop at their edges."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql.streaming.query import StreamingQuery
+
+from millrace import names
+from millrace.contracts.catalog import Catalog
+from millrace.errors import MillraceError
+from millrace.settings import Settings
+from spark_jobs.edges.checkpoints import Checkpoint
+from spark_jobs.edges.clients import Clients
+from spark_jobs.edges.health import Health
+from spark_jobs.edges.lease import Fence, Heartbeat
+from spark_jobs.edges.patience import Patience
+
+BatchWork = Callable[[DataFrame, int], None]
+
+
+class StoppedBetweenBatches(MillraceError):
+    """The application stops: this batch was not begun, and is read again with the next start."""
+
+
+@dataclass(frozen=True)
+class StreamApp:
+    """Everything that a query of the group needs: what is declared, where things are, and the fence."""
+
+    settings: Settings
+    catalog: Catalog
+    spark: SparkSession
+    heartbeat: Heartbeat
+    clickhouse: Clients
+    stopping: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def fence(self) -> Fence:
+        return self.heartbeat.fence
+
+    @property
+    def health(self) -> Health:
+        return self.heartbeat.health
+
+    @property
+    def patience(self) -> Patience:
+        return Patience(self.health, self.stopping)
+
+    def checkpoint(self, query: str) -> Checkpoint:
+        return Checkpoint(self.spark, names.checkpoint(self.settings.checkpoints, query))
+
+    def lake_table(self, layer: names.Layer, table: str) -> str:
+        return names.table_path(self.settings.lake, layer, table)
+
+    def guarded(self, query: str, work: BatchWork) -> BatchWork:
+        """`work`, begun only while the lease holds and nobody asked to stop."""
+
+        def batch(rows: DataFrame, batch_id: int) -> None:
+            if self.stopping.is_set():
+                raise StoppedBetweenBatches(query)
+            self.fence.verify()
+            work(rows, batch_id)
+            self.health.finished(query)
+
+        return batch
+
+    def start(self, query: str, rows: DataFrame, work: BatchWork, *, trigger_ms: int, mode: str) -> StreamingQuery:
+        """Start `query` in a scheduler pool of its own."""
+        self.spark.sparkContext.setLocalProperty("spark.scheduler.pool", query)
+        self.health.finished(query)
+        return (
+            rows.writeStream.queryName(query)
+            .foreachBatch(self.guarded(query, work))
+            .option("checkpointLocation", self.checkpoint(query).path)
+            .outputMode(mode)
+            .trigger(processingTime=f"{trigger_ms} milliseconds")
+            .start()
+        )
+
+
+@dataclass(frozen=True)
+class QuerySpec:
+    """A query by name, and how to start it; `needs_clickhouse` ones wait until its tables are there."""
+
+    name: str
+    start: Callable[[], StreamingQuery]
+    needs_clickhouse: bool

@@ -1,0 +1,64 @@
+"""The stream application of one group: landing and live for each source, and the stream models, behind one lease."""
+
+import logging
+import sys
+
+from millrace import names
+from millrace.clickhouse.client import connect as connect_clickhouse
+from millrace.contracts.catalog import Catalog, read_catalog
+from millrace.deploy import build_realtime, deploy_kafka, deploy_tables
+from millrace.launch import fingerprint
+from millrace.settings import Settings, read_settings
+from spark_jobs.edges.clients import Clients
+from spark_jobs.edges.health import Health
+from spark_jobs.edges.lease import Heartbeat
+from spark_jobs.edges.progress import ProgressListener
+from spark_jobs.edges.session import stream_session
+from spark_jobs.edges.tenure import tenure
+from spark_jobs.landing import landing
+from spark_jobs.live import live
+from spark_jobs.stream_app import QuerySpec, StreamApp
+from spark_jobs.stream_model import stream_model
+from spark_jobs.supervision import Supervisor
+
+
+def main(group: str) -> None:
+    settings = read_settings()
+    catalog = read_catalog(settings.project_dir)
+    with tenure(settings, group, fingerprint(catalog)) as heartbeat:
+        deploy_kafka(settings, catalog)
+        app = application(settings, catalog, heartbeat)
+        supervisor = Supervisor(app, queries(app), prepare_tables=lambda: prepare_tables(app))
+        supervisor.run_until_drained()
+        app.spark.stop()
+
+
+def application(settings: Settings, catalog: Catalog, heartbeat: Heartbeat) -> StreamApp:
+    """The Spark session, its progress reports, and what the queries share."""
+    spark = stream_session(settings, heartbeat.fence.lease.group)
+    clients = Clients(settings)
+    health: Health = heartbeat.health
+    spark.streams.addListener(ProgressListener(heartbeat.fence.lease, health, clients))
+    heartbeat.jvm_alive = lambda: not spark.sparkContext._jsc.sc().isStopped()
+    return StreamApp(settings, catalog, spark, heartbeat, clients)
+
+
+def queries(app: StreamApp) -> list[QuerySpec]:
+    """Landing first: nothing else may keep records from the lake."""
+    return [
+        *(landing(app, source) for source in app.catalog.sources),
+        *(live(app, source) for source in app.catalog.sources),
+        *(stream_model(app, model) for model in app.catalog.streams),
+    ]
+
+
+def prepare_tables(app: StreamApp) -> None:
+    """Live tables and real-time models, while no live query runs: a new model is filled without missing a row."""
+    deploy_tables(app.settings, app.catalog)
+    build_realtime(connect_clickhouse(app.settings, names.LIVE), app.catalog)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logging.getLogger("py4j").setLevel(logging.WARNING)
+    main(sys.argv[1] if len(sys.argv) > 1 else names.STREAM_GROUP)

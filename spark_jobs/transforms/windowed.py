@@ -1,0 +1,35 @@
+"""Rows on their way into a stream model: on time, and each event once."""
+
+from pyspark.sql import Column, DataFrame
+from pyspark.sql import functions as F
+
+from millrace.contracts.model import StreamModel
+from millrace.contracts.source import Source
+
+_NESTED = ("array", "map", "struct", "variant")
+
+
+def timely(rows: DataFrame, source: Source) -> DataFrame:
+    """Good rows whose event time is not ahead of the broker's clock by more than the lateness.
+
+    One producer with a clock that is a day fast would push the watermark past everybody else's events.
+    """
+    lateness = F.expr(f"INTERVAL {int(source.event.lateness.total_seconds())} SECONDS")
+    return rows.filter(F.col("reason").isNull() & (F.col("event_time") <= F.col("append_time") + lateness)).drop(
+        "reason"
+    )
+
+
+def without_duplicates(rows: DataFrame, model: StreamModel) -> DataFrame:
+    """Set the model's watermark, and let each event id pass once within it."""
+    delay = f"{int(model.watermark.total_seconds())} seconds"
+    return rows.withWatermark("event_time", delay).dropDuplicatesWithinWatermark(["_id_hash"]).drop("_id_hash")
+
+
+def portable(results: DataFrame) -> DataFrame:
+    """Nested result columns as JSON text, which both ClickHouse and the topic's readers take."""
+    return results.select(*[_flat(f.name, f.dataType.typeName()) for f in results.schema.fields])
+
+
+def _flat(name: str, kind: str) -> Column:
+    return F.to_json(F.col(name)).alias(name) if kind in _NESTED else F.col(name)
