@@ -1,6 +1,8 @@
 """What every batch step is given: one run of one interval."""
 
 import re
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
 from pyspark.sql import SparkSession
@@ -9,6 +11,7 @@ from millrace import names
 from millrace.contracts.catalog import Catalog
 from millrace.intervals import Interval
 from millrace.settings import Settings
+from spark_jobs.edges.locks import exclusive
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
 
@@ -23,6 +26,8 @@ class BatchRun:
     interval: Interval
     run_id: str
     """The same for all attempts of all steps of one run, so that a step finds what the one before wrote aside."""
+    exclusive: Callable[[Settings, str], AbstractContextManager[None]] = exclusive
+    """Keeps the steps of two runs apart where the one could undo what the other did."""
 
     def path(self, layer: names.Layer, table: str) -> str:
         return names.table_path(self.settings.lake, layer, table)

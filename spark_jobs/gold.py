@@ -1,19 +1,21 @@
 """Silver to gold for one interval and model: stage what changed aside, gate it, publish what differs."""
 
+import json
 import logging
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pyspark.sql import DataFrame, functions as F
-from pyspark.sql.types import StructType
 
 from millrace.contracts.avro import Column
 from millrace.contracts.model import GoldModel
+from spark_jobs.analysis import columns_of
 from spark_jobs.audit import audit
 from spark_jobs.batch import BatchRun
 from spark_jobs.edges import lake
 from spark_jobs.gates.result import GateResult
-from spark_jobs.narrowing import Values, candidate_sql, touched
+from spark_jobs.narrowing import Values, candidate_sql, path_of, touched
 from spark_jobs.transforms import gold_sql
 
 log = logging.getLogger(__name__)
@@ -42,11 +44,11 @@ def stage_gold(run: BatchRun, name: str) -> GoldStaged:
     values = touched(run, model)
     if not values:
         return GoldStaged(0, ())
-    now = datetime.now(UTC)
+    now, versions = datetime.now(UTC), _versions(run, model)
     candidates = run.spark.sql(candidate_sql(run, model, values)).withColumn(
         UPDATED_AT, F.date_trunc("millisecond", F.lit(now))
     )
-    lake.write_aside(candidates, run.staging("gold", name), model.partition)
+    lake.write_aside(candidates, run.staging("gold", name), model.partition, note=versions)
     staged = GoldStaged(_staged(run, model).count(), _texts(values))
     log.info("gold.%s, %s: %s", name, run.interval, staged)
     return staged
@@ -64,20 +66,30 @@ def publish_gold(run: BatchRun, name: str) -> GoldPublished:
     values = touched(run, model)
     if not values:
         return GoldPublished(0)
-    ensure_gold(run, model, columns_of(_staged(run, model).schema))
-    published = _publish(run, model, values)
+    with run.exclusive(run.settings, f"gold.{name}"):
+        if _inputs_moved(run, model):
+            log.info("gold.%s: its inputs have changed since it was staged; staging it again", name)
+            stage_gold(run, name)
+            gate_gold(run, name)
+        ensure_gold(run, model, columns_of(_staged(run, model).schema))
+        published = _publish(run, model, values)
     log.info("gold.%s, %s: %s", name, run.interval, published)
     return published
 
 
-def ensure_gold(run: BatchRun, model: GoldModel, columns: list[Column]) -> None:
+def ensure_gold(run: BatchRun, model: GoldModel, columns: Sequence[Column]) -> None:
     """Create or widen the model's table."""
     lake.ensure(run.spark, run.path("gold", model.name), columns, partition=model.partition)
 
 
-def columns_of(schema: StructType) -> list[Column]:
-    """Spark's schema as columns of ours."""
-    return [Column(name=f.name, spark_type=f.dataType.simpleString(), nullable=f.nullable) for f in schema.fields]
+def _inputs_moved(run: BatchRun, model: GoldModel) -> bool:
+    """Whether another run has changed an input since staging: candidates from before would undo what it published."""
+    return not model.insert_key and lake.note_of(run.spark, run.staging("gold", model.name)) != _versions(run, model)
+
+
+def _versions(run: BatchRun, model: GoldModel) -> str:
+    """The Delta versions of the model's inputs."""
+    return json.dumps({ref: lake.version(run.spark, path_of(run, ref)) for ref in model.inputs})
 
 
 def _publish(run: BatchRun, model: GoldModel, values: Values) -> GoldPublished:

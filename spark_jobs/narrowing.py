@@ -45,7 +45,7 @@ def _narrowed(run: BatchRun, model: GoldModel, ref: str, values: Values, keys: s
     if model.key:
         narrow = set(model.key) <= set(columns)
         return gold_sql.rows_of_keys(table, model.key, keys) if narrow else gold_sql.rows_of(table)
-    if model.partition not in columns:
+    if model.partition is None or model.partition not in columns:
         return gold_sql.rows_of(table)
     condition = gold_sql.among(model.partition, values)
     if model.insert_key and ref.startswith("silver."):

@@ -22,6 +22,7 @@ _LOGICAL = {
 _CLICKHOUSE = {
     "string": "String", "int": "Int32", "bigint": "Int64", "float": "Float32", "double": "Float64",
     "boolean": "Bool", "binary": "String", "timestamp": "DateTime64(6, 'UTC')", "date": "Date32",
+    "tinyint": "Int8", "smallint": "Int16", "timestamp_ntz": "DateTime64(6)",
 }  # fmt: skip
 _TYPES = ", ".join([*_SPARK, "enum", "array", "map", "record", "fixed", "decimal", *_LOGICAL])
 _FIELD_NAME = re.compile(r"^[A-Za-z][A-Za-z0-9_]{0,62}$")

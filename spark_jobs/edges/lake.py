@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, SparkSession
+from pyspark.sql import DataFrame, Row, SparkSession
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from millrace.contracts.avro import Column
@@ -69,10 +69,19 @@ def ensure(
         spark.sql(f"ALTER TABLE {table(path)} ADD COLUMNS ({', '.join(_ddl(column) for column in added)})")
 
 
-def write_aside(df: DataFrame, path: str, partition: str | None = None) -> None:
-    """Write candidate rows to a staging folder, over whatever an earlier attempt left there."""
-    writer = df.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+def write_aside(df: DataFrame, path: str, partition: str | None = None, note: str = "") -> None:
+    """Write candidate rows to a staging folder, over whatever an earlier attempt left there; `note` goes with them."""
+    writer = df.write.format("delta").mode("overwrite").option("overwriteSchema", "true").option("userMetadata", note)
     (writer.partitionBy(partition) if partition else writer).save(path)
+
+
+def note_of(spark: SparkSession, path: str) -> str | None:
+    """The note that the newest commit of a table carries."""
+    return _last_commit(spark, path)["userMetadata"]
+
+
+def version(spark: SparkSession, path: str) -> int:
+    return int(_last_commit(spark, path)["version"])
 
 
 def replace_where(df: DataFrame, path: str, condition: str) -> None:
@@ -105,6 +114,10 @@ def on_conflict(work: Callable[[], T]) -> T:
 def _merge(spark: SparkSession, path: str, candidates: str, match: str, matched: str) -> int:
     sql = f"MERGE INTO {table(path)} t USING {table(candidates)} c ON {match} {matched} WHEN NOT MATCHED THEN INSERT *"
     return on_conflict(lambda: int(spark.sql(sql).collect()[0]["num_affected_rows"]))
+
+
+def _last_commit(spark: SparkSession, path: str) -> Row:
+    return spark.sql(f"DESCRIBE HISTORY {table(path)} LIMIT 1").collect()[0]
 
 
 def _ddl(column: Column) -> str:

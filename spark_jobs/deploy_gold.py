@@ -1,0 +1,41 @@
+"""Makes every table of the batch exist, empty, before its first interval: in the lake and in ClickHouse."""
+
+import logging
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from graphlib import TopologicalSorter
+
+from pyspark.sql import SparkSession
+
+from millrace.contracts.catalog import Catalog
+from millrace.contracts.model import GoldModel
+from millrace.intervals import Interval
+from millrace.settings import Settings
+from spark_jobs.analysis import model_columns
+from spark_jobs.batch import BatchRun
+from spark_jobs.gold import ensure_gold
+from spark_jobs.silver import ensure_silver
+from spark_jobs.sync import clickhouse, ensure_served
+
+log = logging.getLogger(__name__)
+
+
+def deploy_gold(spark: SparkSession, settings: Settings, catalog: Catalog) -> None:
+    """Create or widen silver, rejected, gold and served tables; safe to repeat while runs go on."""
+    run = BatchRun(spark, settings, catalog, Interval.of_hour(datetime.now(UTC)), "deploy")
+    for source in catalog.sources:
+        ensure_silver(run, source)
+    with clickhouse(settings) as client:
+        for model in in_order(catalog):
+            ensure_gold(run, model, model_columns(spark, catalog, model))
+            if model.serve:
+                ensure_served(run, client, model)
+    log.info("%d silver and %d gold tables are there", len(catalog.sources), len(catalog.gold))
+
+
+def in_order(catalog: Catalog) -> Iterator[GoldModel]:
+    """Gold models, each after those that it reads."""
+    reads = {
+        model.name: [ref.split(".", 1)[1] for ref in model.inputs if ref.startswith("gold.")] for model in catalog.gold
+    }
+    return (catalog.gold_model(name) for name in TopologicalSorter(reads).static_order())
