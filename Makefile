@@ -40,6 +40,7 @@ test: install ## Run all tests; those that need services start a stack of their 
 lint: install ## Check format, style, types, layering, YAML, contracts and generated docs
 	@$(VENV)/bin/ruff format --check .
 	@$(VENV)/bin/ruff check .
+	@$(PYTHON) .ci/sizes.py
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/lint-imports
 	@$(VENV)/bin/yamllint --strict .
