@@ -1,0 +1,99 @@
+"""What the page shows, read afresh from the control plane and from ClickHouse."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from millrace import names
+from millrace.clickhouse.client import connect as connect_clickhouse, is_transient
+from millrace.control.database import connect
+from millrace.control.groups import GroupState, read_group
+from millrace.errors import TransientError
+from millrace.settings import Settings
+from millrace_airflow.pages.section import Cell, Section, Tone, age, count, moment, section
+
+_QUERIES = """
+SELECT query, countIf(at > now() - 60) AS batches, sumIf(rows, at > now() - 60) / 60 AS rate,
+    argMax(lag_records, at) AS lag, argMax(freshness_ms, at) / 1000 AS freshness,
+    quantileIf(0.95)(batch_ms, at > now() - 60) / 1000 AS batch, dateDiff('second', max(at), now()) AS idle
+FROM ops.stream_progress WHERE at > now() - INTERVAL 1 DAY GROUP BY query ORDER BY query"""
+_GATES = """
+SELECT max(ran_at) AS at, layer || '.' || `table` AS name, interval, count(),
+    countIf(NOT success AND severity = 'critical'), countIf(NOT success AND severity != 'critical'),
+    max(element_count), run_id
+FROM ops.gate_results FINAL GROUP BY gate_id, name, interval, run_id ORDER BY at DESC LIMIT 15"""
+_QUARANTINE = """
+SELECT source, stage, reason, countIf(append_time > now() - INTERVAL 1 HOUR), count(), max(append_time)
+FROM ops.quarantine FINAL WHERE append_time > now() - INTERVAL 1 DAY
+GROUP BY source, stage, reason ORDER BY 5 DESC LIMIT 15"""
+
+
+def overview(settings: Settings) -> tuple[Section, ...]:
+    """Every section of the page below the stream groups."""
+    return (
+        section(
+            "Streaming queries",
+            "Rates of the last minute; lag counts the records in Kafka that a query has not read yet.",
+            ("query", "rows/s", "lag", "freshness", "batch p95", "batches/min", "last batch"),
+            lambda: [_query_row(*row) for row in _ask(settings, _QUERIES)],
+        ),
+        section(
+            "Gates",
+            "The latest audits; a critical rule that breaks blocks publication, a warning is reported.",
+            ("ran at (UTC)", "table", "interval", "rules", "critical", "warnings", "rows", "run"),
+            lambda: [_gate_row(*row) for row in _ask(settings, _GATES)],
+        ),
+        section(
+            "Quarantine, last 24 hours",
+            "Records that could not go on, with their bytes in lake/quarantine and in the dead-letter topic.",
+            ("source", "stage", "reason", "last hour", "last day", "newest (UTC)"),
+            lambda: [_quarantine_row(*row) for row in _ask(settings, _QUARANTINE)],
+        ),
+    )
+
+
+def read_groups(settings: Settings) -> list[GroupState]:
+    """State of every stream group; raises TransientError when PostgreSQL does not answer."""
+    with connect(settings) as conn:
+        return [read_group(conn, names.STREAM_GROUP)]
+
+
+def group_tone(group: GroupState, settings: Settings) -> Tone:
+    """How well a group does what is wished of it."""
+    if group.stalled(settings.stall_after) or (group.desired == "running" and not group.alive):
+        return "bad"
+    return "good" if group.state == "running" else "warn"
+
+
+def _ask(settings: Settings, query: str) -> Sequence[Sequence[Any]]:
+    try:
+        client = connect_clickhouse(settings, names.OPS)
+        return client.query(query).result_rows
+    except Exception as error:
+        if is_transient(error):
+            raise TransientError(f"ClickHouse does not answer: {error}") from error
+        raise
+
+
+def _query_row(query: str, batches: int, rate: float, lag: int, fresh: float, batch: float, idle: int) -> list[Cell]:
+    behind: Tone = "warn" if lag > 10 * max(rate, 100) else ""
+    return [
+        Cell(query), Cell(count(rate)), Cell(count(lag), behind), Cell(age(fresh)),
+        Cell(age(batch) if batches else ""), Cell(count(batches)), Cell(age(idle), "dim"),
+    ]  # fmt: skip
+
+
+def _gate_row(
+    at: Any, table: str, interval: str, rules: int, critical: int, warnings: int, rows: int, run: str
+) -> list[Cell]:
+    return [
+        Cell(moment(at)), Cell(table), Cell(interval, "dim"), Cell(count(rules)),
+        Cell(count(critical), "bad" if critical else "good"), Cell(count(warnings), "warn" if warnings else ""),
+        Cell(count(rows)), Cell(run, "dim"),
+    ]  # fmt: skip
+
+
+def _quarantine_row(source: str, stage: str, reason: str, hour: int, day: int, newest: Any) -> list[Cell]:
+    return [
+        Cell(source), Cell(stage), Cell(reason), Cell(count(hour), "warn" if hour else ""), Cell(count(day)),
+        Cell(moment(newest), "dim"),
+    ]  # fmt: skip
