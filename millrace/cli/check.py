@@ -11,7 +11,7 @@ app = typer.Typer()
 @app.command()
 def check() -> None:
     """Validate sources, models and suites; list each problem with file, line, expectation and example."""
-    from millrace.check import check as check_project
+    from millrace.check.project import check as check_project
 
     project_dir = settings().project_dir
     problems = check_project(project_dir)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import yaml
 
-from millrace.check import check
+from millrace.check.project import check
 from millrace.skeleton import new_source
 
 SOURCE = "sources/travel/trips/source.yaml"
