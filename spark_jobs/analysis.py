@@ -1,4 +1,4 @@
-"""The columns that a gold model's SELECT makes, as Spark sees them over tables that follow the contracts to the letter."""
+"""The columns that a gold model's SELECT makes, as Spark sees them over tables that follow the contracts."""
 
 from collections.abc import Iterable
 from uuid import uuid4

@@ -7,17 +7,29 @@ from graphlib import TopologicalSorter
 
 from pyspark.sql import SparkSession
 
-from millrace.contracts.catalog import Catalog
+from millrace.contracts.catalog import Catalog, read_catalog
 from millrace.contracts.model import GoldModel
 from millrace.intervals import Interval
-from millrace.settings import Settings
+from millrace.settings import Settings, read_settings
 from spark_jobs.analysis import model_columns
 from spark_jobs.batch import BatchRun
+from spark_jobs.edges.session import connect_session
 from spark_jobs.gold import ensure_gold
 from spark_jobs.silver import ensure_silver
 from spark_jobs.sync import clickhouse, ensure_served
 
 log = logging.getLogger(__name__)
+
+
+def main() -> None:
+    """Run by hand or by the stack, once the Connect server answers."""
+    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    settings = read_settings()
+    spark = connect_session(settings)
+    try:
+        deploy_gold(spark, settings, read_catalog(settings.project_dir))
+    finally:
+        spark.stop()
 
 
 def deploy_gold(spark: SparkSession, settings: Settings, catalog: Catalog) -> None:
@@ -39,3 +51,7 @@ def in_order(catalog: Catalog) -> Iterator[GoldModel]:
         model.name: [ref.split(".", 1)[1] for ref in model.inputs if ref.startswith("gold.")] for model in catalog.gold
     }
     return (catalog.gold_model(name) for name in TopologicalSorter(reads).static_order())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,8 +1,8 @@
 """Bronze to silver for one interval: stage the candidates aside, gate them, publish them insert-only.
 
 A row is a duplicate when an earlier acceptable row of bronze holds the same event id and was appended at most
-`dedup_window` before it. So what an interval gives to silver depends on bronze alone: not on the order in which hours are
-refined, nor on how often.
+`dedup_window` before it. So what an interval gives to silver depends on bronze alone: not on the order in which hours
+are refined, nor on how often.
 """
 
 import logging

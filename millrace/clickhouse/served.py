@@ -58,9 +58,9 @@ def row_identity(model: GoldModel, columns: Sequence[str]) -> tuple[str, ...]:
     if model.insert_key:
         return model.insert_key
     query = sqlglot.parse_one(model.sql, dialect="spark")
-    group = query.args.get("group") if isinstance(query, exp.Select) else None
-    if group is None:
+    if not isinstance(query, exp.Select) or not query.args.get("group"):
         return tuple(c for c in columns if c != UPDATED_AT)
+    group = query.args["group"]
     return tuple(p.alias_or_name for i, p in enumerate(query.selects, 1) if _is_grouped(p, i, group.expressions))
 
 
@@ -139,7 +139,7 @@ def _refuse_repeated_rows(client: Client, table: Served, beside: str) -> None:
         )
 
 
-def _is_grouped(projection: exp.Expression, position: int, groups: Sequence[exp.Expression]) -> bool:
+def _is_grouped(projection: exp.Expr, position: int, groups: Sequence[exp.Expr]) -> bool:
     bare = projection.unalias()
     same = {projection.alias_or_name, bare.sql(dialect="spark"), str(position)}
     return any(group.sql(dialect="spark") in same or group.name == projection.alias_or_name for group in groups)

@@ -77,7 +77,8 @@ def write_aside(df: DataFrame, path: str, partition: str | None = None, note: st
 
 def note_of(spark: SparkSession, path: str) -> str | None:
     """The note that the newest commit of a table carries."""
-    return _last_commit(spark, path)["userMetadata"]
+    note: str | None = _last_commit(spark, path)["userMetadata"]
+    return note
 
 
 def version(spark: SparkSession, path: str) -> int:

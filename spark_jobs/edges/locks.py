@@ -1,4 +1,4 @@
-"""Mutual exclusion between the batch steps of different runs: an advisory lock in PostgreSQL, freed if its holder dies."""
+"""Mutual exclusion between batch steps of different runs: advisory locks in PostgreSQL, freed if the holder dies."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -22,7 +22,7 @@ def conform(df: DataFrame, columns: Sequence[avro.Column]) -> DataFrame:
 
 
 def judge(df: DataFrame, source: Source, rules: Mapping[str, str]) -> DataFrame:
-    """Add `reason`: the first rule that a row breaks, or null. `rules` maps a reason to the SQL condition of a bad row."""
+    """Add `reason`: the first rule that a row breaks, or null. `rules`: reason and SQL condition of a bad row."""
     checks = {**_event_rules(source), **{reason: F.expr(condition) for reason, condition in rules.items()}}
     return df.withColumn("reason", F.coalesce(*(F.when(bad, F.lit(reason)) for reason, bad in checks.items())))
 
