@@ -19,7 +19,7 @@ def _inputs(catalog: Catalog, model: Model) -> Iterator[Problem]:
     offered = offered_inputs(catalog, model)
     for number, reference in enumerate(model.inputs):
         if reference not in offered:
-            found = f"input '{reference}' of a {model.kind} model"
+            found = f"input '{reference}' of a {model.kind} model in {model.domain}"
             yield problem_at(model, ("inputs", number), found, one_of(sorted(offered), reference))
     if not isinstance(model, GoldModel) and len(model.inputs) > 1:
         found = f"{len(model.inputs)} inputs of a {model.kind} model"
@@ -29,15 +29,14 @@ def _inputs(catalog: Catalog, model: Model) -> Iterator[Problem]:
 def offered_inputs(catalog: Catalog, model: Model) -> set[str]:
     """What a model of this kind may read; by the names of files, so that one broken file is reported once.
 
-    Gold stays within its domain: its tables are refined together, in one DAG, in the order of their inputs.
+    A gold model reads its own domain, since one DAG refines a domain and knows when its tables are complete.
     """
-    folders = tuple(source_folders(catalog.project_dir))
+    sources = list(source_folders(catalog.project_dir))
     if not isinstance(model, GoldModel):
-        return {folder.name for folder in folders}
-    gold = (path for path in model_files(catalog.project_dir) if path.parent.name == "gold")
-    return {f"silver.{folder.name}" for folder in folders if folder.parent.name == model.domain} | {
-        f"gold.{path.stem}" for path in gold if path.parents[1].name == model.domain and path.stem != model.name
-    }
+        return {folder.name for folder in sources}
+    gold = [path for path in model_files(catalog.project_dir) if path.parent.name == "gold" and path != model.path]
+    silver = {f"silver.{folder.name}" for folder in sources if folder.parent.name == model.domain}
+    return silver | {f"gold.{path.stem}" for path in gold if path.parent.parent.name == model.domain}
 
 
 def _circle(catalog: Catalog) -> Iterator[Problem]:

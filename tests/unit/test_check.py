@@ -132,6 +132,16 @@ def test_a_circle_of_models_is_named(project: Path) -> None:
     assert ":2: found a circle of inputs: gold." in problem
 
 
+def test_a_gold_model_reads_its_own_domain(project: Path) -> None:
+    new_source(project, "media/clicks")
+    edit(project, GOLD, "inputs: [silver.trips]", "inputs: [silver.clicks]")
+    edit(project, GOLD, "FROM trips", "FROM clicks")
+    assert problems(project) == [
+        f"{GOLD}:3: found input 'silver.clicks' of a gold model in travel, expected one of silver.trips "
+        "(did you mean 'silver.trips'?)"
+    ]
+
+
 def test_silver_code_needs_its_function(project: Path) -> None:
     (project / "sources/travel/trips/silver.py").write_text("def clean(df):\n    return df\n")
     assert problems(project) == [
