@@ -12,6 +12,7 @@ from deploy.local.parts import all_parts
 from deploy.local.stack import Part, Stack, this_stack
 from millrace.errors import MillraceError
 from millrace.settings import read_settings
+from spark_jobs.deploy_gold import main as deploy_gold
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -56,6 +57,7 @@ def setup() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     stack = _stack()
     create_tables(stack)
+    deploy_gold()
     _part(stack, "airflow-api-server").finish()
 
 
