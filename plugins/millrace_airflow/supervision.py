@@ -46,7 +46,7 @@ def _decide_alive(group: GroupState, wanted: str | None, settings: Settings) -> 
         return Decision(Action.KILL, f"did not drain: no batch ended for {group.progress_age:.0f} s")
     if group.desired == "running" and wanted is not None and group.fingerprint != wanted:
         return Decision(Action.REPLACE, "outdated: a source, model or job changed since the driver started")
-    wish = "" if group.desired == group.state else f", wished {group.desired} by {group.desired_by}"
+    wish = "" if group.desired == "running" else f", wished {group.desired} by {group.desired_by}"
     return Decision(Action.WATCH, f"{group.state}, epoch {group.epoch}, pid {group.pid} on {group.host}{wish}")
 
 

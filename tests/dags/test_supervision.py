@@ -89,6 +89,7 @@ class Plane:
         monkeypatch.setattr(operator, "launch", self._launch)
         monkeypatch.setattr(operator, "kill_driver", self._kill)
         monkeypatch.setattr(operator, "set_desired", self._wish)
+        monkeypatch.setattr(operator, "reset_attempts", self._forgive)
         monkeypatch.setattr(operator, "log_tail", lambda *_: "the log's end")
 
     def __enter__(self):
@@ -107,6 +108,9 @@ class Plane:
     def _kill(self, _):
         self.killed += 1
         return True
+
+    def _forgive(self, *_):
+        self.state = group(**vars(self.state) | {"attempts": 0})
 
     def _wish(self, _conn, _group, desired, by):
         self.state = group(**vars(self.state) | {"desired": desired, "desired_by": by})
@@ -164,11 +168,11 @@ def test_it_gives_up_with_the_reason(monkeypatch):
 
 
 def test_an_outdated_driver_is_drained_then_replaced(monkeypatch):
-    plane = Plane(monkeypatch, group(fingerprint="then"))
-    deferral(lambda: operator().resume({}, event("replace"), launches=0))
+    plane = Plane(monkeypatch, group(fingerprint="then", attempts=8))
+    deferral(lambda: operator().resume({}, event("replace"), launches=1))
     assert (plane.state.desired, plane.state.desired_by, plane.launched) == ("drained", "supervision", 0)
-    plane.state = gone(desired="drained", desired_by="supervision")
-    deferral(lambda: operator().resume({}, event("launch"), launches=0))
+    plane.state = gone(desired="drained", desired_by="supervision", attempts=plane.state.attempts)
+    deferral(lambda: operator().resume({}, event("launch"), launches=1))
     assert (plane.state.desired, plane.launched) == ("running", 1)
 
 

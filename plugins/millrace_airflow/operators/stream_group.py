@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from millrace import names
 from millrace.control.database import connect
-from millrace.control.groups import GroupState, read_group, set_desired
+from millrace.control.groups import GroupState, read_group, reset_attempts, set_desired
 from millrace.errors import FencedError
 from millrace.launch import launch
 from millrace.settings import settings
@@ -90,8 +90,9 @@ class StreamGroupOperator(BaseOperator):
         )
 
     def _drain(self, conn: Connection, decision: Decision) -> None:
+        reset_attempts(conn, self.group)
         set_desired(conn, self.group, "drained", SUPERVISOR)
-        self.log.info("asked the driver to drain, a new one follows: %s", decision.reason)
+        self.log.info("asked the driver to drain, a new one follows at once: %s", decision.reason)
 
     def _kill(self, conn: Connection, group: GroupState) -> None:
         if kill_driver(group):

@@ -7,6 +7,7 @@ from millrace import names
 from millrace.clickhouse.client import connect as connect_clickhouse, is_transient
 from millrace.control.database import connect
 from millrace.control.groups import GroupState, read_group
+from millrace.control.ledger import Entry, read_entries
 from millrace.errors import TransientError
 from millrace.settings import Settings
 from millrace_airflow.pages.section import Cell, Section, Tone, age, count, moment, section
@@ -41,6 +42,22 @@ def overview(settings: Settings) -> tuple[Section, ...]:
             "The latest audits; a critical rule that breaks blocks publication, a warning is reported.",
             ("ran at (UTC)", "table", "interval", "rules", "critical", "warnings", "rows", "run"),
             lambda: [_gate_row(*row) for row in _ask(settings, _GATES)],
+        ),
+        section(
+            "Ledger",
+            "Acked in Kafka = bronze + quarantined; bronze = silver + duplicates + rejected.",
+            (
+                "interval (UTC)",
+                "source",
+                "acked",
+                "bronze",
+                "quarantined",
+                "silver",
+                "duplicates",
+                "rejected",
+                "balance",
+            ),
+            lambda: [_ledger_row(entry) for entry in _read_ledger(settings)],
         ),
         section(
             "Quarantine, last 24 hours",
@@ -89,6 +106,22 @@ def _gate_row(
         Cell(moment(at)), Cell(table), Cell(interval, "dim"), Cell(count(rules)),
         Cell(count(critical), "bad" if critical else "good"), Cell(count(warnings), "warn" if warnings else ""),
         Cell(count(rows)), Cell(run, "dim"),
+    ]  # fmt: skip
+
+
+def _read_ledger(settings: Settings) -> list[Entry]:
+    with connect(settings) as conn:
+        return read_entries(conn, limit=12)
+
+
+def _ledger_row(entry: Entry) -> list[Cell]:
+    balance = "balances" if entry.balances else f"{entry.missing} missing, {entry.lost} unexplained"
+    return [
+        Cell(f"{entry.interval_start:%Y-%m-%d %H:%M} to {entry.interval_end:%H:%M:%S}"), Cell(entry.source),
+        Cell(count(entry.kafka_acked) or "unknown"), Cell(count(entry.bronze)),
+        Cell(count(entry.quarantined), "warn" if entry.quarantined else ""), Cell(count(entry.silver)),
+        Cell(count(entry.duplicates)), Cell(count(entry.rejected), "warn" if entry.rejected else ""),
+        Cell(balance, "good" if entry.balances else "bad"),
     ]  # fmt: skip
 
 
