@@ -1,18 +1,36 @@
 """A source's contract: business facts only, from `sources/<domain>/<source>/source.yaml` and `event.avsc`."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from millrace.contracts.avro import Record
 from millrace.contracts.duration import parse_duration
+from millrace.contracts.problem import Wrong
 
 Duration = Annotated[timedelta, BeforeValidator(parse_duration)]
 """Written as `2 minutes`, `3 days`; units from seconds to days."""
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
-TopicName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$", examples=["user-events"])]
+_NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+_TOPIC = re.compile(r"^[A-Za-z0-9][A-Za-z0-9._-]{0,199}$")
+
+
+def _name(value: str) -> str:
+    if not _NAME.match(value):
+        raise Wrong(repr(value), "small letters, digits and '_', a letter first")
+    return value
+
+
+def _topic_name(value: str) -> str:
+    if not _TOPIC.match(value):
+        raise Wrong(repr(value), "letters, digits, '.', '_' and '-', up to 200 of them")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+TopicName = Annotated[str, AfterValidator(_topic_name), Field(examples=["user-events"])]
 
 FROM_PLACE = ("name", "domain", "folder", "record")
 """What a source knows from where its contract lies; never written in the file."""
