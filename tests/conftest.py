@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 
 from millrace import settings as settings_module
@@ -18,6 +19,12 @@ STATE = ROOT / ".millrace-test"
 FOLDERS = ("unit", "compose", "dags", "spark", "services", "browser")
 """Kinds of tests, cheapest first: in this order they run."""
 KEPT = {f"{PREFIX}DOWNLOADS"}
+
+# A busy machine must not fail a property: examples are not timed.
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 
 
 def pytest_configure(config: pytest.Config) -> None:
