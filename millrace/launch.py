@@ -16,6 +16,7 @@ from millrace.errors import ConfigError, FencedError
 from millrace.settings import PREFIX, ROOT, Settings
 
 APPLICATION = ROOT / "spark_jobs" / "stream_group.py"
+LOG_CONFIG = APPLICATION.parent / "log4j2.properties"
 _CODE = ("spark_jobs/*.py", "spark_jobs/edges/*.py", "spark_jobs/transforms/*.py", "millrace/clickhouse/*.py")
 _KEPT_LOGS = 5
 
@@ -47,6 +48,7 @@ def submit_command(settings: Settings, group: str) -> list[str]:
         *("--master", settings.stream_master),
         *("--deploy-mode", settings.stream_deploy_mode),
         *("--driver-memory", settings.stream_memory),
+        *("--driver-java-options", f"-Dlog4j2.configurationFile=file:{LOG_CONFIG}"),
         *_jars(settings),
         *(arg for key, value in sorted(settings.stream_conf.items()) for arg in ("--conf", f"{key}={value}")),
         str(APPLICATION),
@@ -107,6 +109,8 @@ def _environment(settings: Settings) -> dict[str, str]:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_", "AIRFLOW_", PREFIX))}
     ours = {k: v for k, v in os.environ.items() if k.startswith(PREFIX)}
     ours[f"{PREFIX}STATE_DIR"] = str(settings.state_dir)
+    if settings.stream_master.startswith("local"):
+        kept["SPARK_LOCAL_IP"] = settings.host
     return kept | ours | {"PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable, "PYTHONUNBUFFERED": "1"}
 
 

@@ -37,8 +37,14 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
     _reconcile_offsets(app, source)
     records = read_records(app.spark, app.settings, source, _resume(app, source))
     decoded = records.transform(decode, source).transform(observed, source)
-    work = LandingBatches(app, source).land
-    return app.start(query, decoded, work, trigger_ms=app.settings.landing_trigger_ms, mode="append")
+    return app.start(
+        query,
+        decoded,
+        LandingBatches(app, source).land,
+        checkpoint=app.checkpoint(query),
+        trigger_ms=app.settings.landing_trigger_ms,
+        mode="append",
+    )
 
 
 @dataclass

@@ -34,9 +34,15 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
         .transform(live_rows, source, key)
         .coalesce(app.spark.sparkContext.defaultParallelism)
     )
-    work = LiveBatches(app, source).insert
     query = names.live_query(source.name)
-    return app.start(query, rows, work, trigger_ms=app.settings.live_trigger_ms, mode="append")
+    return app.start(
+        query,
+        rows,
+        LiveBatches(app, source).insert,
+        checkpoint=app.checkpoint(query),
+        trigger_ms=app.settings.live_trigger_ms,
+        mode="append",
+    )
 
 
 @dataclass

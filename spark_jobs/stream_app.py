@@ -65,14 +65,16 @@ class StreamApp:
 
         return batch
 
-    def start(self, query: str, rows: DataFrame, work: BatchWork, *, trigger_ms: int, mode: str) -> StreamingQuery:
+    def start(
+        self, query: str, rows: DataFrame, work: BatchWork, *, checkpoint: Checkpoint, trigger_ms: int, mode: str
+    ) -> StreamingQuery:
         """Start `query` in a scheduler pool of its own."""
         self.spark.sparkContext.setLocalProperty("spark.scheduler.pool", query)
         self.health.finished(query)
         return (
             rows.writeStream.queryName(query)
             .foreachBatch(self.guarded(query, work))
-            .option("checkpointLocation", self.checkpoint(query).path)
+            .option("checkpointLocation", checkpoint.path)
             .outputMode(mode)
             .trigger(processingTime=f"{trigger_ms} milliseconds")
             .start()

@@ -9,6 +9,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from millrace import names
 from millrace.contracts.model import StreamModel
+from spark_jobs.edges.checkpoints import Checkpoint
 from spark_jobs.edges.kafka_records import read_records
 from spark_jobs.edges.model_results import ModelTable, ResultTopic
 from spark_jobs.stream_app import QuerySpec, StreamApp
@@ -38,15 +39,20 @@ def _start(app: StreamApp, model: StreamModel) -> StreamingQuery:
     )
     rows.createOrReplaceTempView(source.name)
     results = app.spark.sql(model.sql).transform(portable)
-    work = ModelBatches(app, model, results).publish
-    trigger_ms = int(model.trigger.total_seconds() * 1000)
-    return app.start(query_name(model), results, work, trigger_ms=trigger_ms, mode=model.output)
+    return app.start(
+        names.stream_query(model.name),
+        results,
+        ModelBatches(app, model, results).publish,
+        checkpoint=checkpoint_of(app, model),
+        trigger_ms=int(model.trigger.total_seconds() * 1000),
+        mode=model.output,
+    )
 
 
-def query_name(model: StreamModel) -> str:
-    """Changed SQL is a new query with a checkpoint of its own: old state does not fit it."""
+def checkpoint_of(app: StreamApp, model: StreamModel) -> Checkpoint:
+    """Changed SQL gets a checkpoint of its own: old state does not fit it."""
     version = hashlib.sha256(f"{model.sql}|{model.watermark}".encode()).hexdigest()[:8]
-    return f"{names.stream_query(model.name)}.{version}"
+    return app.checkpoint(f"{names.stream_query(model.name)}.{version}")
 
 
 @dataclass
@@ -67,11 +73,11 @@ class ModelBatches:
 
     def publish(self, results: DataFrame, batch_id: int) -> None:
         """To ClickHouse, where a later row of the same key wins, then to the topic, keyed likewise."""
-        query = query_name(self.model)
+        query = names.stream_query(self.model.name)
         changed = results.toArrow()
         if not changed.num_rows:
             return
-        token = f"{query}:{self.app.checkpoint(query).identity()}:{batch_id}"
+        token = f"{query}:{checkpoint_of(self.app, self.model).identity()}:{batch_id}"
         version = (self.app.fence.lease.epoch << 40) + batch_id
         self.app.patience.call(query, "ClickHouse", lambda: self.table.insert(changed, version, token))
         if self.topic:

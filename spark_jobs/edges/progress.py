@@ -100,9 +100,9 @@ def progress_row(lease: Lease, progress: StreamingQueryProgress, now: datetime) 
         "epoch": lease.epoch,
         "query": progress.name,
         "batch_id": progress.batchId,
-        "rows": progress.numInputRows,
+        "rows": between(progress.sources[0].startOffset, progress.sources[0].endOffset),
         "rows_per_second": _finite(progress.processedRowsPerSecond),
-        "lag_records": lag(progress.sources[0].endOffset, progress.sources[0].latestOffset),
+        "lag_records": between(progress.sources[0].endOffset, progress.sources[0].latestOffset),
         "batch_ms": progress.batchDuration,
         "event_time_max": _moment(seen, "event_time_max"),
         "watermark": _watermark(progress.eventTime.get("watermark")),
@@ -114,14 +114,15 @@ def progress_row(lease: Lease, progress: StreamingQueryProgress, now: datetime) 
     }
 
 
-def lag(end: str | None, latest: str | None) -> int:
-    """Records between where a batch ended and what Kafka had by then; both are Spark's JSON."""
-    if not end or not latest or "null" in (end, latest):
-        return 0
-    ends, latests = json.loads(end), json.loads(latest)
+def between(first: str | None, last: str | None) -> int:
+    """Records from one position to the other, over all partitions; positions are Spark's JSON, null before any.
+
+    Spark's own count of a batch's rows counts them again for each pass over the batch.
+    """
+    starts, ends = json.loads(first or "null") or {}, json.loads(last or "null") or {}
     return sum(
-        max(0, offset - ends.get(topic, {}).get(partition, 0))
-        for topic, offsets in latests.items()
+        max(0, offset - starts.get(topic, {}).get(partition, 0))
+        for topic, offsets in ends.items()
         for partition, offset in offsets.items()
     )
 

@@ -1,0 +1,140 @@
+"""The parts of the stream application that need neither Spark nor a service."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
+
+from millrace.clickhouse.client import is_transient
+from millrace.errors import ConfigError, TransientError
+from spark_jobs.edges.health import Health
+from spark_jobs.edges.kafka_records import starting_offsets
+from spark_jobs.edges.patience import Patience
+from spark_jobs.edges.progress import between
+from spark_jobs.edges.upkeep import Upkeep
+
+
+def test_partitions_without_rows_start_at_the_beginning() -> None:
+    assert starting_offsets("t", 3, {0: 5, 2: 7}) == '{"t": {"0": 5, "1": -2, "2": 7}}'
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "records"),
+    [
+        ('{"t":{"0":5,"1":2}}', '{"t":{"0":9,"1":2}}', 4),
+        ("null", '{"t":{"0":9}}', 9),
+        (None, None, 0),
+        ('{"t":{"0":5}}', '{"t":{"0":5,"1":3}}', 3),
+    ],
+)
+def test_records_between_positions(first: str | None, last: str | None, records: int) -> None:
+    assert between(first, last) == records
+
+
+@pytest.mark.parametrize(
+    ("error", "passes"),
+    [
+        (TransientError("away"), True),
+        (ConnectionRefusedError(), True),
+        (OperationalError("unexpected disconnect"), True),
+        (DatabaseError("memory", code=241), True),
+        (DatabaseError("no such column", code=16), False),
+        (ConfigError("wrong"), False),
+        (ValueError("ours"), False),
+    ],
+)
+def test_what_may_pass_is_retried(error: Exception, passes: bool) -> None:
+    assert is_transient(error) is passes
+
+
+class TestPatience:
+    def test_waits_until_the_service_is_back(self) -> None:
+        health, failures = Health(), iter([ConnectionError(), TransientError("starting")])
+
+        def work() -> str:
+            for failure in failures:
+                raise failure
+            return "done"
+
+        assert Patience(health, threading.Event()).call("live.x", "ClickHouse", work) == "done"
+        assert health.note() == "live.x waits: ClickHouse: starting"
+
+    def test_an_error_that_stays_is_raised_at_once(self) -> None:
+        with pytest.raises(ValueError, match="wrong"):
+            Patience(Health(), threading.Event()).call("q", "x", lambda: _raise(ValueError("wrong")))
+
+    def test_gives_up_when_told_to_stop(self) -> None:
+        stopping = threading.Event()
+        stopping.set()
+        with pytest.raises(TransientError):
+            Patience(Health(), stopping).call("q", "x", lambda: _raise(TransientError("away")))
+
+
+class TestHealth:
+    def test_idle_counts_from_the_slowest_query(self) -> None:
+        health = Health()
+        assert health.idle() == 0
+        health.finished("a")
+        assert 0 <= health.idle() < 1
+
+    def test_a_waiting_query_is_no_stall_and_says_what_for(self) -> None:
+        health = Health()
+        health.finished("a")
+        health.waiting("a", "ClickHouse is away")
+        assert health.idle() == 0
+        assert health.note() == "a waits: ClickHouse is away"
+        health.finished("a")
+        assert health.note() is None
+
+
+class _Spark:
+    """Records the SQL that it is given."""
+
+    def __init__(self) -> None:
+        self.statements: list[str] = []
+
+    def sql(self, statement: str) -> "_Spark":
+        self.statements.append(statement)
+        return self
+
+    def collect(self) -> None:
+        """The result is of no interest."""
+
+
+class TestUpkeep:
+    def run(self, moments: list[datetime]) -> list[str]:
+        clock, spark = iter(moments), _Spark()
+        now = {"at": next(clock)}
+        upkeep = Upkeep(["/lake/bronze/x"], timedelta(days=90), clock=lambda: now["at"])
+        for moment in clock:
+            now["at"] = moment
+            upkeep.after_batch(spark)  # type: ignore[arg-type]
+        return spark.statements
+
+    def test_does_nothing_within_the_hour(self) -> None:
+        start = datetime(2026, 1, 1, 10, 20, tzinfo=UTC)
+        assert self.run([start, start + timedelta(minutes=30), start + timedelta(minutes=44)]) == []
+
+    def test_compacts_the_hour_that_closed_once(self) -> None:
+        start = datetime(2026, 1, 1, 10, 20, tzinfo=UTC)
+        ran = self.run([start, start + timedelta(minutes=46), start + timedelta(minutes=50)])
+        assert len(ran) == 1
+        assert "append_hour <= TIMESTAMP'2026-01-01 10:00:00" in ran[0]
+
+    def test_drops_what_has_expired_each_sixth_hour(self) -> None:
+        start = datetime(2026, 1, 1, 12, 20, tzinfo=UTC)
+        ran = self.run([start, start + timedelta(hours=1)])
+        assert [s.split()[0] for s in ran] == ["OPTIMIZE", "DELETE", "VACUUM"]
+
+
+def _raise(error: Exception) -> Any:
+    raise error
+
+
+def test_the_log_configuration_is_where_launch_says() -> None:
+    from millrace.launch import LOG_CONFIG
+
+    assert Path(LOG_CONFIG).exists()
