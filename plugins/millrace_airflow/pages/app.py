@@ -8,7 +8,7 @@ from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
 from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import Depends, FastAPI, HTTPException, Request, status
-from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader
 
 from millrace import names
@@ -73,5 +73,7 @@ def _groups() -> tuple[list[GroupState], str]:
 
 @app.exception_handler(status.HTTP_401_UNAUTHORIZED)
 def log_in(request: Request, error: Exception) -> Response:
-    """Without a session, go to Airflow's login and come back."""
+    """Without a session, a reader goes to Airflow's login and comes back."""
+    if request.method != "GET":
+        return JSONResponse({"detail": "log in first"}, status.HTTP_401_UNAUTHORIZED)
     return RedirectResponse(get_auth_manager().get_url_login(next_url=str(request.url)), status.HTTP_303_SEE_OTHER)
