@@ -10,6 +10,7 @@ from millrace.check.graph import offered_inputs
 from millrace.check.header import problem_in_sql, promised_columns
 from millrace.check.parsed import Parsed
 from millrace.check.realtime import realtime_problems
+from millrace.check.stream import stream_problems
 from millrace.contracts.model import Model, RealtimeModel, StreamModel
 from millrace.contracts.problem import Problem, one_of
 from millrace.contracts.read import problem_at
@@ -36,6 +37,7 @@ def _query(parsed: Parsed, model: Model, query: exp.Query) -> Iterator[Problem]:
         yield from realtime_problems(parsed, model, query)
     elif isinstance(model, StreamModel):
         yield from promised_columns(parsed, model, {("key",): model.key})
+        yield from stream_problems(model, query)
     else:
         yield from gold_problems(parsed, model, query)
 

@@ -9,7 +9,7 @@ from millrace.check.parsed import Parsed
 from millrace.contracts.model import RealtimeModel
 from millrace.contracts.problem import Problem
 from millrace.contracts.read import problem_at
-from millrace.contracts.sql import Output, outputs_of
+from millrace.contracts.sql import Output, group_keys, outputs_of
 
 _WHOLE_TABLE = {
     exp.Window: "a window function", exp.Having: "HAVING", exp.Limit: "LIMIT", exp.Order: "ORDER BY",
@@ -21,12 +21,11 @@ _EXAMPLE = "sumSimpleState(1) AS event_count, or uniqState(user_id) AS users"
 
 def realtime_problems(parsed: Parsed, model: RealtimeModel, query: exp.Query) -> Iterator[Problem]:
     yield from _whole_table(model, query)
-    group = query.args.get("group")
-    if group is None:
+    keys = group_keys(query)
+    if keys is None:
         yield from _without_group(parsed, model)
         return
     outputs = outputs_of(query)
-    keys = _group_keys(group, outputs)
     for output in outputs:
         if output.name not in keys and not _is_state(output.expression):
             found = f"'{output.name}', neither a GROUP BY key nor an aggregate state"
@@ -50,20 +49,6 @@ def _without_group(parsed: Parsed, model: RealtimeModel) -> Iterator[Problem]:
         found = "no GROUP BY, and order_by without the event's id"
         expected = f"a GROUP BY, or '{source.event.id}' in order_by to keep each row"
         yield problem_at(model, ("order_by",), found, expected)
-
-
-def _group_keys(group: exp.Group, outputs: tuple[Output, ...]) -> set[str]:
-    """Names of the selected columns that the query groups by: by name, by position or by the same expression."""
-    if group.args.get("all"):
-        return {output.name for output in outputs if not _is_state(output.expression)}
-    by_text = {output.expression.sql(): output.name for output in outputs}
-    keys = set()
-    for key in group.expressions:
-        if key.is_int and 0 < int(key.name) <= len(outputs):
-            keys.add(outputs[int(key.name) - 1].name)
-        else:
-            keys.add(by_text.get(key.sql(), key.name))
-    return keys
 
 
 def _is_state(expression: exp.Expr) -> bool:

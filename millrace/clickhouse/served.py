@@ -4,14 +4,13 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import sqlglot
 from clickhouse_connect.driver.client import Client
-from sqlglot import exp
 
 from millrace import names
 from millrace.clickhouse.client import columns_of
 from millrace.contracts.avro import Column
 from millrace.contracts.model import GoldModel, Serve
+from millrace.contracts.sql import group_keys, parse_model
 from millrace.errors import DataError
 
 UPDATED_AT = "updated_at"
@@ -57,11 +56,8 @@ def row_identity(model: GoldModel, columns: Sequence[str]) -> tuple[str, ...]:
     """The columns that tell a model's rows apart: its insert key, else what it groups by, else all of them."""
     if model.insert_key:
         return model.insert_key
-    query = sqlglot.parse_one(model.sql, dialect="spark")
-    if not isinstance(query, exp.Select) or not query.args.get("group"):
-        return tuple(c for c in columns if c != UPDATED_AT)
-    group = query.args["group"]
-    return tuple(p.alias_or_name for i, p in enumerate(query.selects, 1) if _is_grouped(p, i, group.expressions))
+    keys = group_keys(parse_model(model))
+    return tuple(c for c in columns if c != UPDATED_AT) if keys is None else keys
 
 
 def create(client: Client, table: Served) -> None:
@@ -137,12 +133,6 @@ def _refuse_repeated_rows(client: Client, table: Served, beside: str) -> None:
             f"{table.name}: {rows} rows, but only {distinct} different values of ({key}); expected each row to have "
             f"its own. Name the columns that tell rows apart in the model's header, e.g. serve: {{order_by: [...]}}"
         )
-
-
-def _is_grouped(projection: exp.Expr, position: int, groups: Sequence[exp.Expr]) -> bool:
-    bare = projection.unalias()
-    same = {projection.alias_or_name, bare.sql(dialect="spark"), str(position)}
-    return any(group.sql(dialect="spark") in same or group.name == projection.alias_or_name for group in groups)
 
 
 def _type(column: Column) -> str:

@@ -79,6 +79,8 @@ def _readable(read: Callable[[Path], Item], paths: Iterable[Path], problems: lis
             yield read(path)
         except ContractError as error:
             problems.extend(error.problems)
+        except UnicodeDecodeError:
+            problems.append(Problem(path, 1, "bytes that are no text", "UTF-8"))
 
 
 def read_catalog(project_dir: Path) -> Catalog:

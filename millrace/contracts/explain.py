@@ -12,6 +12,13 @@ from millrace.contracts.problem import Wrong, one_of
 
 Loc = tuple[int | str, ...]
 
+_PLAIN = {
+    "too_short": "at least one", "string_too_short": "a text", "string_type": "a text", "tuple_type": "a list",
+    "dict_type": "'key: value' pairs", "model_type": "'key: value' pairs",
+    "int_type": "a whole number", "int_parsing": "a whole number", "int_from_float": "a whole number",
+}  # fmt: skip
+"""What pydantic says in a programmer's words."""
+
 
 @dataclass(frozen=True)
 class Fault:
@@ -49,10 +56,8 @@ def _fault(detail: ErrorDetails, model: type[BaseModel], from_place: tuple[str, 
         case "extra_forbidden":
             known = _known(_model_at(model, loc[:-1]), from_place if len(loc) == 1 else (), str(loc[-1]))
             return Fault(loc, f"unknown key '{loc[-1]}'", known)
-        case "too_short":
-            return Fault(loc, f"{_dotted(loc)}{detail['input']!r}", "at least one", example)
-        case _:
-            expected = detail["msg"].removeprefix("Input should be ").removeprefix("String should ")
+        case kind:
+            expected = _PLAIN.get(kind) or detail["msg"].removeprefix("Input should be ").removeprefix("String should ")
             return Fault(loc, f"{_dotted(loc)}{detail['input']!r}", expected, example)
 
 

@@ -67,7 +67,7 @@ class StreamModel(_Model):
 class Serve(Strict):
     """Where a gold table is published in ClickHouse."""
 
-    database: Name = "gold"
+    database: Literal["gold"] = Field(default="gold", examples=["gold"])
     table: Name | None = None
     order_by: tuple[str, ...] = ()
 

@@ -56,6 +56,25 @@ def outputs_of(query: exp.Query) -> tuple[Output, ...]:
     return tuple(Output(_name(e), e.unalias(), line_in(e)) for e in query.selects)
 
 
+def group_keys(query: exp.Query) -> tuple[str, ...] | None:
+    """Names of the result's columns that the query groups by, in order; None without GROUP BY.
+
+    A key is given by name, by position, by the same expression, or is whatever GROUP BY ALL leaves.
+    """
+    group = query.args.get("group")
+    if group is None:
+        return None
+    outputs = outputs_of(query)
+    if group.args.get("all"):
+        return tuple(output.name for output in outputs if not output.expression.find(exp.AggFunc))
+    keys = {text for key in group.expressions for text in (key.sql(), key.name)}
+    return tuple(
+        output.name
+        for position, output in enumerate(outputs, 1)
+        if keys & {output.name, str(position), output.expression.sql()}
+    )
+
+
 def unknown_columns(query: exp.Query, known: set[str]) -> Iterator[exp.Column]:
     """Columns named anywhere that neither the inputs (`known`, in lower case) nor the query itself offer."""
     tables = {name.lower() for t in query.find_all(exp.Table) for name in (t.name, t.alias)}

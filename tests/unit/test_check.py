@@ -132,6 +132,52 @@ def test_a_circle_of_models_is_named(project: Path) -> None:
     assert ":2: found a circle of inputs: gold." in problem
 
 
+STREAM = """/* millrace
+inputs: [trips]
+watermark: 2 minutes
+key: [window_start]
+topic: trip-counts
+*/
+SELECT window.start AS window_start, count(*) AS trips
+FROM trips
+GROUP BY window(event_time, '5 minutes')
+"""
+
+
+def write_stream(project: Path, text: str) -> str:
+    path = project / "models/travel/stream/trip_counts.sql"
+    path.parent.mkdir()
+    path.write_text(text)
+    return str(path.relative_to(project))
+
+
+def test_a_stream_model_over_time_windows_is_well(project: Path) -> None:
+    write_stream(project, STREAM)
+    assert problems(project) == []
+
+
+def test_a_stream_model_must_be_able_to_forget(project: Path) -> None:
+    text = STREAM.replace("window.start AS window_start", "action AS window_start")
+    path = write_stream(project, text.replace("window(event_time, '5 minutes')", "action"))
+    assert problems(project) == [
+        f"{path}:9: found a GROUP BY without a time window, whose state never ends, expected one, "
+        "e.g. GROUP BY window(event_time, '5 minutes')"
+    ]
+
+
+def test_a_stream_model_has_no_last_row(project: Path) -> None:
+    path = write_stream(project, STREAM + "ORDER BY trips")
+    assert problems(project) == [
+        f"{path}:10: found ORDER BY, which would wait for the last row of a stream, "
+        "expected a SELECT over time windows, e.g. GROUP BY window(event_time, '5 minutes')"
+    ]
+
+
+def test_a_file_that_is_no_text_is_named(project: Path) -> None:
+    (project / GOLD).write_bytes(b"\xff\xfe")
+    assert f"{GOLD}:1: found bytes that are no text, expected UTF-8" in problems(project)
+
+
 def test_a_gold_model_reads_its_own_domain(project: Path) -> None:
     new_source(project, "media/clicks")
     edit(project, GOLD, "inputs: [silver.trips]", "inputs: [silver.clicks]")
