@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from millrace.check.cases import case_problems
 from millrace.check.graph import graph_problems
 from millrace.check.layout import layout_problems
 from millrace.check.parsed import parse_all
@@ -26,5 +27,6 @@ def check(project_dir: Path) -> list[Problem]:
         *query_problems(parsed),
         *silver_code_problems(catalog),
         *suite_problems(parsed),
+        *case_problems(project_dir),
     }
     return sorted(problems)

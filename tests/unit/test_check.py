@@ -196,6 +196,24 @@ def test_silver_code_needs_its_function(project: Path) -> None:
     ]
 
 
+def test_a_case_belongs_to_a_source_and_holds_records(project: Path) -> None:
+    cases = project / "tests/cases"
+    (cases / "trips/first_rows/kafka.jsonl").write_text('{"event_id": "1"}\n{')
+    (cases / "trip/late").mkdir(parents=True)
+    (cases / "trip/late/silvr.jsonl").write_text("")
+    assert problems(project) == [
+        "tests/cases/trip/late:1: found a case of 'trip', expected one of trips (did you mean 'trips'?)",
+        "tests/cases/trip/late/kafka.jsonl:1: found no file, expected the records of the case, "
+        'one JSON object per line, e.g. {"value": {"event_id": "1"}}',
+        "tests/cases/trip/late/silvr.jsonl:1: found file 'silvr.jsonl', expected one of kafka.jsonl, silver.jsonl, "
+        "quarantine.jsonl, rejected.jsonl (did you mean 'silver.jsonl'?)",
+        'tests/cases/trips/first_rows/kafka.jsonl:1: found {"event_id": "1"}, expected an object with \'value\', '
+        'e.g. {"value": {"event_id": "1"}}',
+        "tests/cases/trips/first_rows/kafka.jsonl:2: found broken JSON "
+        "(Expecting property name enclosed in double quotes), expected one JSON object per line",
+    ]
+
+
 def test_files_that_nothing_reads_are_named(project: Path) -> None:
     (project / "models/travel/loose.sql").write_text("SELECT 1")
     (project / "sources/travel/empty").mkdir()
