@@ -1,0 +1,41 @@
+"""One Spark Connect session for all tests that need the engine, and a lake of one's own for each."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from pyspark.sql import SparkSession
+
+from millrace.contracts.catalog import read_catalog
+from millrace.launch import spark_jars
+from millrace.settings import read_settings
+from spark_jobs.edges.conf import spark_conf
+from tests.spark.tiny_lake import TinyLake
+
+
+@pytest.fixture(scope="session")
+def spark() -> Iterator[SparkSession]:
+    settings = read_settings()
+    builder = SparkSession.builder.remote("local[2]")
+    own = {"spark.driver.memory": "1g", "spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2"}
+    jars = {"spark.jars": ",".join(map(str, spark_jars(settings)))}
+    for key, value in (spark_conf(settings) | own | jars).items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def lake(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> TinyLake:
+    """An empty lake; what steps tell ClickHouse and the gates is kept in the object."""
+    settings = read_settings().model_copy(
+        update={"lake": str(tmp_path / "lake"), "pseudonym_key": SecretStr("a key for tests")}
+    )
+    lake = TinyLake(spark, settings, read_catalog(settings.project_dir))
+    monkeypatch.setattr("spark_jobs.silver.index_rejected", lambda _, source, rows: lake.indexed.append(rows.count()))
+    monkeypatch.setattr(
+        "spark_jobs.gold.audit", lambda run, layer, table, rows: lake.audited.append(f"{layer}.{table}")
+    )
+    return lake
