@@ -23,8 +23,9 @@ def interval_params() -> dict[str, Param]:
 def interval_of(context: Context) -> Interval:
     """The interval of the task's run; the same for every task and every retry of the run."""
     run = context["dag_run"]
-    if run.run_type != "manual" and run.data_interval_start and run.data_interval_end:
-        return Interval(_utc(run.data_interval_start), _utc(run.data_interval_end))
+    start, end = run.data_interval_start, run.data_interval_end
+    if run.run_type != "manual" and start and end and start < end:
+        return Interval(start, end)
     return asked_interval(context["params"], _utc(run.run_after))
 
 

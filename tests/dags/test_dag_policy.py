@@ -17,7 +17,12 @@ def test_dag_files_are_thin():
 
 
 def test_the_platform_has_its_dags(dags):
-    assert {names.stream_dag(names.STREAM_GROUP), names.STREAM_CONTROL_DAG, names.medallion_dag("shop")} <= set(dags)
+    assert {
+        names.stream_dag(names.STREAM_GROUP),
+        names.STREAM_CONTROL_DAG,
+        names.MAINTENANCE_DAG,
+        names.medallion_dag("shop"),
+    } <= set(dags)
 
 
 def test_parsing_loads_no_spark_and_no_gx():

@@ -82,6 +82,14 @@ STREAM_CONTROL = """### Start, pause or drain a stream group
 Nothing is lost in any of them: a query continues from its checkpoint.
 """
 
+MAINTENANCE = """### Upkeep of the lake, every day at 03:30 UTC
+
+Compacts and vacuums silver, rejected and gold tables, and removes staging folders and half-done syncs that no run needs
+any more. Bronze and quarantine are looked after by the stream application, which alone writes them.
+
+Trigger it with `tables` to look after some tables only. Running it again, or beside other runs, is safe.
+"""
+
 
 def of_domain(catalog: Catalog, domain: str) -> str:
     """The page of a medallion DAG."""
