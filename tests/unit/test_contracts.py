@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 from fastavro import parse_schema
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from millrace.contracts.avro import read_record
 from millrace.contracts.catalog import read_catalog, read_readable
