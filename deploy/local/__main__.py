@@ -1,6 +1,7 @@
 """The commands of the local stack: `python -m deploy.local up | down | status | logs | restart | doctor | demo`."""
 
 import os
+import sys
 from time import monotonic
 from typing import Annotated
 
@@ -20,7 +21,7 @@ from millrace.cli.errors import CleanErrors
 from millrace.settings import read_settings
 
 app = typer.Typer(cls=CleanErrors, add_completion=False, no_args_is_help=True, pretty_exceptions_show_locals=False)
-console = Console()
+console = Console(width=None if sys.stdout.isatty() else 140)
 
 
 def load_stack() -> Stack:

@@ -91,7 +91,7 @@ def _api_server(stack: Stack) -> Part:
         prepare=lambda: _prepare(stack),
         check=lambda: _check_database(s.airflow_url),
         finish=lambda: _create_pools(s),
-        deadline=120.0,
+        deadline=300.0,
     )
 
 
@@ -107,7 +107,7 @@ def _component(stack: Stack, command: str) -> Part:
         external="airflow_url" if stack.is_external("airflow_url") else "",
         prepare=lambda: _prepare(stack),
         check=lambda: _check_component(s.airflow_url, COMPONENTS[command]),
-        deadline=120.0,
+        deadline=300.0,
     )
 
 

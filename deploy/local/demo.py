@@ -49,7 +49,8 @@ def _watch(
 
 def _counts(stack: Stack, tables: list[str]) -> dict[str, int]:
     client = connect(stack.settings)
-    return {table: int(client.query(f"SELECT count() FROM {table}").result_rows[0][0]) for table in tables if table}
+    there = [table for table in tables if table and client.query(f"EXISTS TABLE {table}").result_rows[0][0]]
+    return {table: int(client.query(f"SELECT count() FROM {table}").result_rows[0][0]) for table in there}
 
 
 def _table(before: Mapping[str, int], now: Mapping[str, int]) -> Table:

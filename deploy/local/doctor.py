@@ -9,7 +9,7 @@ from rich.table import Table
 from deploy.local.airflow_api import AirflowApi
 from deploy.local.lifecycle import answer_of
 from deploy.local.parts import all_parts
-from deploy.local.stack import Stack
+from deploy.local.stack import Part, Stack
 from millrace.clickhouse.client import connect as connect_clickhouse
 from millrace.completeness import acked, missing
 from millrace.contracts.catalog import Catalog, read_catalog
@@ -41,9 +41,9 @@ Check = Callable[[], Iterator[Hop]]
 
 def examine(stack: Stack) -> list[Hop]:
     """All hops, in the order of the way. After one that cannot be looked at, those that depend on it are left out."""
-    hops = [_part(name, address, answer) for name, address, answer in _answers(stack)]
-    if not all(hop.fine for hop in hops):
-        return hops
+    ill = [_ill(part, answer) for part in all_parts(stack) if (answer := answer_of(part)) != "yes"]
+    if ill:
+        return ill
     catalog = read_catalog(stack.settings.project_dir)
     checks: tuple[tuple[str, Check], ...] = (
         ("Kafka", lambda: _produced(stack, catalog)),
@@ -54,7 +54,8 @@ def examine(stack: Stack) -> list[Hop]:
         ("medallion", lambda: _refined(stack, catalog)),
         ("gold", lambda: _counted(stack, [m.served_as for m in catalog.gold if m.served_as], _airflow(stack))),
     )
-    return [*hops, *(hop for name, check in checks for hop in _guarded(name, check))]
+    well = Hop("parts", fine=True, found=f"all {len(all_parts(stack))} answer")
+    return [well, *(hop for name, check in checks for hop in _guarded(name, check))]
 
 
 def hops_table(hops: list[Hop]) -> Table:
@@ -74,15 +75,10 @@ def _guarded(name: str, check: Check) -> list[Hop]:
         return [Hop(name, fine=False, found=f"{type(error).__name__}: {error}", next_command="make status")]
 
 
-def _answers(stack: Stack) -> Iterator[tuple[str, str, str]]:
-    for part in all_parts(stack):
-        yield part.name, part.address, answer_of(part)
-
-
-def _part(name: str, address: str, answer: str) -> Hop:
-    if answer == "yes":
-        return Hop(name, fine=True, found=f"answers at {address}")
-    return Hop(name, fine=False, found=f"{address}: {answer}", next_command=f"make up, or make logs PART={name}")
+def _ill(part: Part, answer: str) -> Hop:
+    return Hop(
+        part.name, fine=False, found=f"{part.address}: {answer}", next_command=f"make logs PART={part.name}, make up"
+    )
 
 
 def _airflow(stack: Stack) -> str:
@@ -137,6 +133,9 @@ def _flows(stack: Stack, source: Source) -> bool:
 def _counted(stack: Stack, tables: list[str], look: str) -> Iterator[Hop]:
     client = connect_clickhouse(stack.settings)
     for table in tables:
+        if not client.query(f"EXISTS TABLE {table}").result_rows[0][0]:
+            yield Hop(table, fine=False, found="is not there yet", next_command=look)
+            continue
         count = client.query(f"SELECT count() FROM {table}").result_rows[0][0]
         yield Hop(table, count > 0, f"{count:,} rows", "" if count else look)
 

@@ -1,14 +1,17 @@
 """The Spark Connect server: the one long-lived Spark application in which all batch work runs."""
 
 import os
+import socket
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from deploy.local.downloads import SPARK_JARS
 from deploy.local.stack import Part, Stack, write_file
 from millrace.launch import spark_jars
 from spark_jobs.edges.conf import spark_conf
 
+DEFAULT_PORT = 15002
 MAIN = "org.apache.spark.sql.connect.service.SparkConnectServer"
 
 LOG_CONFIG = """rootLogger.level = warn
@@ -77,16 +80,19 @@ def spark_server(stack: Stack) -> Part:
         external="spark_connect_url" if stack.is_external("spark_connect_url") else "",
         prepare=prepare,
         check=lambda: check(s.spark_connect_url),
-        deadline=120.0,
+        deadline=300.0,
         stop_seconds=30,
     )
 
 
 def check(url: str) -> None:
-    """Have the server run a query."""
+    """Have the server run a query. The port is tried first: Spark's client would retry a refused one for minutes."""
     from pyspark.sql.connect.session import SparkSession  # pyspark's import costs seconds; only this check pays it
 
+    address = urlsplit(url)
+    socket.create_connection((address.hostname, address.port or DEFAULT_PORT), timeout=3).close()
     session = SparkSession.builder.remote(url).create()
+    session.client.set_retry_policies([])
     try:
         session.sql("SELECT 1").collect()
     finally:

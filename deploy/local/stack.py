@@ -96,7 +96,8 @@ class Part:
     """Name of the setting that points at a service of the user's own, when it does; then nothing is started."""
     stop_signal: str = "TERM"
     stop_seconds: int = 10
-    deadline: float = 60.0
+    deadline: float = 180.0
+    """Seconds to answer in. Generous: a process that ends is noticed at once, only a busy machine needs this long."""
 
 
 def java() -> str:

@@ -14,7 +14,7 @@ from millrace.names import STREAM_GROUP
 STOPPED_BY = "make down, was "
 """In `desired_by`: the stack wished the drain, and restores the wish that follows when it comes up again."""
 DRAIN_SECONDS = 45.0
-LAUNCH_SECONDS = 150.0
+LAUNCH_SECONDS = 300.0
 
 
 def drain(stack: Stack) -> str:
