@@ -9,6 +9,7 @@ import subprocess
 import sys
 from importlib.metadata import version
 from pathlib import Path
+from urllib.parse import quote
 
 import requests
 from cryptography.fernet import Fernet
@@ -26,7 +27,7 @@ COMPONENTS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "trigg
 
 def airflow_config(settings: Settings, home: Path, keys: dict[str, str]) -> str:
     """Airflow's airflow.cfg: only what differs from Airflow's own defaults."""
-    password = settings.postgres_password.get_secret_value()
+    password = quote(settings.postgres_password.get_secret_value(), safe="")
     address = f"{settings.postgres_host}:{settings.postgres_port}"
     database = f"{settings.postgres_user}:{password}@{address}/{AIRFLOW_DATABASE}"
     sections: dict[str, dict[str, object]] = {
@@ -67,7 +68,9 @@ def airflow_config(settings: Settings, home: Path, keys: dict[str, str]) -> str:
         "dag_processor": {"refresh_interval": 20, "min_file_process_interval": 20, "parsing_processes": 1},
     }
     config = configparser.ConfigParser(interpolation=None)
-    config.read_dict({name: {k: str(v) for k, v in options.items()} for name, options in sections.items()})
+    config.read_dict(
+        {name: {k: str(v).replace("%", "%%") for k, v in options.items()} for name, options in sections.items()}
+    )
     text = io.StringIO()
     config.write(text)
     return text.getvalue()
