@@ -23,7 +23,7 @@ CONFIG = """<clickhouse>
   <tcp_port>{tcp_port}</tcp_port>
   <users_config>{users}</users_config>
   <timezone>UTC</timezone>
-  <logger><level>warning</level><console>1</console></logger>
+  <logger><level>warning</level><console>1</console><console_log_level>warning</console_log_level></logger>
   <max_server_memory_usage>{memory}</max_server_memory_usage>
   <mark_cache_size>134217728</mark_cache_size>
   <uncompressed_cache_size>0</uncompressed_cache_size>
