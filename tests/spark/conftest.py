@@ -1,5 +1,6 @@
 """One Spark Connect session for all tests that need the engine, and a lake of one's own for each."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,8 @@ from tests.spark.tiny_lake import TinyLake
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     settings = read_settings()
+    # PySpark then takes a free port: 15002 may be that of a stack that runs here.
+    os.environ["SPARK_TESTING"] = "1"
     builder = SparkSession.builder.remote("local[2]")
     own = {"spark.driver.memory": "1g", "spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2"}
     jars = {"spark.jars": ",".join(map(str, spark_jars(settings)))}
