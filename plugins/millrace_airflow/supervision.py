@@ -56,11 +56,24 @@ def why_gone(group: GroupState) -> str:
         return f"the driver failed: {group.last_error}"
     if group.desired == "drained":
         return "drained, to be replaced"
+    if _never_reported(group):
+        return "launched, and never reported"
     if group.epoch == 0:
-        return "launched, and never reported" if group.attempts else "never started"
+        return "never started"
     if group.holder is None:
         return f"the driver of epoch {group.epoch} ended"
     return f"the driver of epoch {group.epoch} (pid {group.pid} on {group.host}) is dead: its lease expired"
+
+
+def ended_well(group: GroupState) -> bool:
+    """Whether the last driver gave its lease back without an error, so that the next may start at once."""
+    return group.last_error is None and group.holder is None and not _never_reported(group)
+
+
+def _never_reported(group: GroupState) -> bool:
+    if group.launched_at is None:
+        return False
+    return group.started_at is None or group.started_at < group.launched_at
 
 
 def backoff(attempts: int, settings: Settings) -> float:

@@ -35,7 +35,9 @@ def gone(**changes):
         (group(state="draining", desired="drained", progress_age=61.0), "kill", "did not drain"),
         (group(state="paused", desired="paused", progress_age=3600.0), "watch", "paused, epoch 3"),
         (group(fingerprint="then", desired="drained", desired_by="ann"), "watch", "wished drained by ann"),
-        (gone(epoch=0), "launch", "never started"),
+        (gone(epoch=0, launched_at=None, started_at=None), "launch", "never started"),
+        (gone(epoch=0, started_at=None, attempts=1), "launch", "never reported"),
+        (gone(launched_at=NOW + timedelta(1), attempts=1), "launch", "never reported"),
         (gone(), "launch", "epoch 3 ended"),
         (gone(holder="h"), "launch", "is dead: its lease expired"),
         (gone(last_error="Kafka is down"), "launch", "the driver failed: Kafka is down"),
@@ -150,12 +152,18 @@ def test_an_absent_driver_is_launched(monkeypatch):
 
 
 def test_a_failed_launch_waits_before_the_next(monkeypatch):
-    plane = Plane(monkeypatch, gone(attempts=3))
+    plane = Plane(monkeypatch, gone(attempts=3, last_error="no such topic"))
     deferred = deferral(lambda: operator().resume({}, event("launch"), launches=1))
     assert plane.launched == 0
     wait = datetime.fromisoformat(deferred.trigger.not_before) - datetime.now(UTC)
     assert timedelta(seconds=15) < wait < timedelta(seconds=21)
     assert deferral(lambda: operator().resume({}, event("launch", waited=True), launches=1)).kwargs == {"launches": 2}
+    assert plane.launched == 1
+
+
+def test_a_driver_that_ended_well_is_followed_at_once(monkeypatch):
+    plane = Plane(monkeypatch, gone(attempts=8))
+    assert deferral(lambda: operator().resume({}, event("launch"), launches=1)).kwargs == {"launches": 2}
     assert plane.launched == 1
 
 

@@ -15,7 +15,7 @@ from millrace.errors import FencedError
 from millrace.launch import launch
 from millrace.settings import settings
 from millrace_airflow.driver import kill_driver, log_tail
-from millrace_airflow.supervision import SUPERVISOR, Action, Decision, backoff, decide, gives_up
+from millrace_airflow.supervision import SUPERVISOR, Action, Decision, backoff, decide, ended_well, gives_up
 from millrace_airflow.triggers.stream_group import StreamGroupTrigger, wanted_fingerprint
 
 
@@ -60,12 +60,13 @@ class StreamGroupOperator(BaseOperator):
         self, conn: Connection, group: GroupState, decision: Decision, launches: int, *, waited: bool
     ) -> NoReturn:
         """Launch a driver, or wait first where earlier ones came to nothing."""
-        if gives_up(group.attempts, launches, settings()):
+        failures = 0 if ended_well(group) else group.attempts
+        if gives_up(failures, launches, settings()):
             self._give_up(group, decision)
-        delay = 0.0 if waited else backoff(group.attempts, settings())
+        delay = 0.0 if waited else backoff(failures, settings())
         if delay:
             self.log.warning(log_tail(settings(), self.group))
-            self.log.warning("attempt %d came to nothing; the next launch is in %.0f s", group.attempts, delay)
+            self.log.warning("attempt %d came to nothing; the next launch is in %.0f s", failures, delay)
             self._watch(launches, delay)
         if group.desired == "drained":
             set_desired(conn, self.group, "running", SUPERVISOR)
