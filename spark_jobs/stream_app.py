@@ -70,7 +70,7 @@ class StreamApp:
     ) -> StreamingQuery:
         """Start `query` in a scheduler pool of its own."""
         self.spark.sparkContext.setLocalProperty("spark.scheduler.pool", query)
-        self.health.finished(query)
+        self.health.started(query)
         return (
             rows.writeStream.queryName(query)
             .foreachBatch(self.guarded(query, work))

@@ -29,6 +29,7 @@ _STREAM = {
     # Each query has a pool of its own, so that a large landing batch does not hold up the live ones.
     "spark.scheduler.mode": "FAIR",
     "spark.sql.streaming.pollingDelay": "10ms",
+    "spark.sql.streaming.noDataProgressEventInterval": "5000",
     "spark.sql.streaming.minBatchesToRetain": "20",
     "spark.sql.streaming.numRecentProgressUpdates": "4",
     "spark.sql.streaming.stopTimeout": "60s",

@@ -3,6 +3,9 @@
 import threading
 import time
 
+FIRST_BATCH = 240.0
+"""Seconds that a query's first batch may take before it counts as idle."""
+
 
 class Health:
     """Told by the queries' threads and by Spark's listener, asked by the heartbeat."""
@@ -11,6 +14,11 @@ class Health:
         self._lock = threading.Lock()
         self._finished: dict[str, float] = {}
         self._waiting: dict[str, str] = {}
+
+    def started(self, query: str) -> None:
+        """The query begins; its first batch compiles code and reads state, and may take long."""
+        with self._lock:
+            self._finished[query] = time.monotonic() + FIRST_BATCH
 
     def finished(self, query: str) -> None:
         """The query ended a batch, or had nothing to do."""
@@ -33,7 +41,7 @@ class Health:
         """Seconds since the slowest query, of those that wait for no service, finished something."""
         with self._lock:
             moments = [at for query, at in self._finished.items() if query not in self._waiting]
-        return time.monotonic() - min(moments) if moments else 0.0
+        return max(0.0, time.monotonic() - min(moments)) if moments else 0.0
 
     def note(self) -> str | None:
         with self._lock:

@@ -104,7 +104,9 @@ class Heartbeat(threading.Thread):
             ttl=self._settings.lease_ttl,
             state=self.state,
             idle=idle,
-            settled=self.state != "starting" and idle < 1 and time.monotonic() > self._settled_at,
+            settled=self.state != "starting"
+            and idle < self._settings.stall_after / 2
+            and time.monotonic() > self._settled_at,
             note=self.health.note(),
         )
 

@@ -1,6 +1,7 @@
 """The parts of the stream application that need neither Spark nor a service."""
 
 import threading
+import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 from millrace.clickhouse.client import is_transient
 from millrace.errors import ConfigError, TransientError
-from spark_jobs.edges.health import Health
+from spark_jobs.edges.health import FIRST_BATCH, Health
 from spark_jobs.edges.kafka_records import starting_offsets
 from spark_jobs.edges.patience import Patience
 from spark_jobs.edges.progress import between
@@ -79,6 +80,14 @@ class TestHealth:
         assert health.idle() == 0
         health.finished("a")
         assert 0 <= health.idle() < 1
+
+    def test_the_first_batch_may_take_longer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        health, now = Health(), time.monotonic()
+        health.started("a")
+        monkeypatch.setattr(time, "monotonic", lambda: now + FIRST_BATCH - 1)
+        assert health.idle() == 0
+        monkeypatch.setattr(time, "monotonic", lambda: now + FIRST_BATCH + 60)
+        assert health.idle() == pytest.approx(60, abs=1)
 
     def test_a_waiting_query_is_no_stall_and_says_what_for(self) -> None:
         health = Health()
