@@ -14,7 +14,6 @@ from deploy.local.demo import show_demo
 from deploy.local.doctor import examine, hops_table
 from deploy.local.log_view import show_logs
 from deploy.local.parts import all_parts
-from deploy.local.preflight import check_machine
 from deploy.local.report import status_table, where_to_look
 from deploy.local.stack import Stack, this_stack
 from millrace.cli.errors import CleanErrors
@@ -39,7 +38,6 @@ def up(only: Annotated[str, typer.Option(help="Parts to start, separated by comm
     names = only.split(",") if only else known
     for name in names:
         _known(name, known)
-    check_machine(stack, [part for part in all_parts(stack) if part.name in names])
     lifecycle.up(stack, names, console)
     if not only:
         console.print(where_to_look(stack))

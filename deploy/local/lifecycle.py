@@ -12,6 +12,7 @@ from deploy.local.first_run import create_tables, trigger_medallion
 from deploy.local.flow import Step, run_steps
 from deploy.local.leftovers import end, end_leftovers, stream_drivers
 from deploy.local.parts import all_parts
+from deploy.local.preflight import check_machine
 from deploy.local.stack import Part, Stack
 from deploy.local.stream_groups import await_driver, drain
 from deploy.local.supervision import Supervisor, log_file
@@ -23,12 +24,16 @@ USED_BY_STREAMS = ("postgres", "kafka", "registry", "clickhouse")
 
 
 def up(stack: Stack, wanted: Collection[str], console: Console) -> None:
-    """Start the wanted parts and steps, and wait until each answers. What runs already is only asked."""
+    """Start the wanted parts and steps, and wait until each answers. What runs already is only asked.
+
+    Raises ConfigError before anything starts, when the machine cannot run it.
+    """
     supervisor, parts = Supervisor(stack), all_parts(stack)
     if not supervisor.is_up() and (ended := end_leftovers(stack)):
         console.print(f"ended {ended} processes that an earlier supervisor had left behind")
-    supervisor.ensure(parts, ROOT)
     chosen = [part for part in parts if part.name in wanted]
+    check_machine(stack, chosen)
+    supervisor.ensure(parts, ROOT)
     bundles = sorted({bundle for part in chosen if not part.external for bundle in part.downloads})
     fetch = [Step(_download(b), partial(_fetch, stack, b)) for b in bundles]
     start = [Step(p.name, partial(_bring_up, supervisor, p), _needs(p)) for p in chosen]
