@@ -115,16 +115,22 @@ def progress_row(lease: Lease, progress: StreamingQueryProgress, now: datetime) 
 
 
 def between(first: str | None, last: str | None) -> int:
-    """Records from one position to the other, over all partitions; positions are Spark's JSON, null before any.
+    """Records from one position to the other, over all partitions; positions are Spark's JSON.
 
     Spark's own count of a batch's rows counts them again for each pass over the batch.
     """
-    starts, ends = json.loads(first or "null") or {}, json.loads(last or "null") or {}
+    starts, ends = _position(first), _position(last)
     return sum(
         max(0, offset - starts.get(topic, {}).get(partition, 0))
         for topic, offsets in ends.items()
         for partition, offset in offsets.items()
     )
+
+
+def _position(text: str | None) -> dict[str, dict[str, int]]:
+    """Spark leaves out what it does not know: nothing read yet, or a batch that is repeated after a crash."""
+    position: dict[str, dict[str, int]] = json.loads(text) if text and text.startswith("{") else {}
+    return position
 
 
 def _moment(seen: Row | None, name: str) -> datetime | None:

@@ -28,6 +28,7 @@ def test_partitions_without_rows_start_at_the_beginning() -> None:
         ('{"t":{"0":5,"1":2}}', '{"t":{"0":9,"1":2}}', 4),
         ("null", '{"t":{"0":9}}', 9),
         (None, None, 0),
+        ('{"t":{"0":5}}', "None", 0),
         ('{"t":{"0":5}}', '{"t":{"0":5,"1":3}}', 3),
     ],
 )
