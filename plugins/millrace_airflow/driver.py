@@ -7,17 +7,18 @@ from collections import deque
 
 import psutil
 
-from millrace.control.groups import GroupState
 from millrace.launch import APPLICATION, log_file
 from millrace.settings import Settings
 
+KILL_SECONDS = 10.0
 
-def kill_driver(group: GroupState) -> bool:
-    """Kill the process group that holds the lease; False where it is not on this machine or is no driver of ours."""
-    if group.pid is None or group.host != socket.gethostname() or not _is_driver(group.pid):
-        return False
-    os.killpg(group.pid, signal.SIGKILL)
-    return True
+
+def kill_driver(pid: int) -> None:
+    """Kill a driver of this machine with all its processes, and wait until it is gone; nothing if it is already."""
+    if not _is_driver(pid):
+        return
+    os.killpg(pid, signal.SIGKILL)
+    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=KILL_SECONDS)
 
 
 def _is_driver(pid: int) -> bool:

@@ -9,6 +9,8 @@ from millrace.settings import Settings
 SUPERVISOR = "supervision"
 """Who asked for a drain: a driver that supervision drained is replaced, one that a person drained is not."""
 BACKOFF_FIRST = 5.0
+YOUNG = 3.0
+"""A driver younger than this many times the stall limit is not called stalled."""
 
 
 class Action(StrEnum):
@@ -28,10 +30,15 @@ class Decision:
     reason: str
 
 
-def decide(group: GroupState, wanted: str | None, settings: Settings) -> Decision:
-    """What `group` needs now; `wanted` is the fingerprint of what it should run, None when that is not known."""
+def decide(group: GroupState, wanted: str | None, settings: Settings, host: str) -> Decision:
+    """What `group` needs now.
+
+    `wanted` is the fingerprint of what it should run, None when that is not known; `host` is the machine that
+    supervises, and can kill a driver that runs there.
+    """
     if group.alive:
-        return _decide_alive(group, wanted, settings)
+        stall = _stall(group, settings)
+        return _decide_stalled(group, stall, host) if stall else _decide_alive(group, wanted)
     if group.launching:
         return Decision(Action.WATCH, "launched, the driver has not reported yet")
     if group.desired == "running" or (group.desired == "drained" and group.desired_by == SUPERVISOR):
@@ -39,11 +46,33 @@ def decide(group: GroupState, wanted: str | None, settings: Settings) -> Decisio
     return Decision(Action.WATCH, f"stopped: {group.desired_by or 'somebody'} wishes it {group.desired}")
 
 
-def _decide_alive(group: GroupState, wanted: str | None, settings: Settings) -> Decision:
-    if group.stalled(settings.stall_after):
-        return Decision(Action.KILL, f"stalled: records wait, and no batch ended for {group.progress_age:.0f} s")
-    if group.state == "draining" and (group.progress_age or 0.0) > settings.stall_after:
-        return Decision(Action.KILL, f"did not drain: no batch ended for {group.progress_age:.0f} s")
+def _stall(group: GroupState, settings: Settings) -> str | None:
+    """How the driver is stuck, if it is. A young one may take longer: its first batches compile, and catch up."""
+    if group.progress_age is None or group.progress_age <= settings.stall_after:
+        return None
+    if _driver_age(group) <= YOUNG * settings.stall_after:
+        return None
+    if group.state == "draining":
+        return "did not drain: no batch ended"
+    return "stalled: records wait, and no batch ended" if group.state == "running" else None
+
+
+def _driver_age(group: GroupState) -> float:
+    """Seconds since the driver took its lease, by PostgreSQL's clock alone."""
+    if group.started_at is None or group.last_progress_at is None or group.progress_age is None:
+        return 0.0
+    return (group.last_progress_at - group.started_at).total_seconds() + group.progress_age
+
+
+def _decide_stalled(group: GroupState, stall: str, host: str) -> Decision:
+    if group.host == host:
+        return Decision(Action.KILL, f"{stall} for a while")
+    if group.desired == "running":
+        return Decision(Action.REPLACE, f"{stall} for a while; it runs on {group.host}, and is asked to drain")
+    return Decision(Action.WATCH, f"{stall} for a while; it runs on {group.host}, where we cannot kill it")
+
+
+def _decide_alive(group: GroupState, wanted: str | None) -> Decision:
     if group.desired == "running" and wanted is not None and group.fingerprint != wanted:
         return Decision(Action.REPLACE, "outdated: a source, model or job changed since the driver started")
     wish = "" if group.desired == "running" else f", wished {group.desired} by {group.desired_by}"

@@ -10,7 +10,7 @@ from psycopg import Connection
 
 from millrace import names
 from millrace.control.database import connect
-from millrace.control.groups import GroupState, read_group, reset_attempts, set_desired
+from millrace.control.groups import GroupState, Lease, read_group, record_failure, release, reset_attempts, set_desired
 from millrace.errors import FencedError
 from millrace.launch import launch
 from millrace.settings import settings
@@ -45,7 +45,7 @@ class StreamGroupOperator(BaseOperator):
     def _act(self, *, wanted: str | None, launches: int, waited: bool) -> NoReturn:
         with connect(settings()) as conn:
             group = read_group(conn, self.group)
-            decision = decide(group, wanted, settings())
+            decision = decide(group, wanted, settings(), socket.gethostname())
             self.log.info("%s is %s: %s", self.group, group.state, decision.reason)
             match decision.action:
                 case Action.LAUNCH:
@@ -53,7 +53,7 @@ class StreamGroupOperator(BaseOperator):
                 case Action.REPLACE:
                     self._drain(conn, decision)
                 case Action.KILL:
-                    self._kill(conn, group)
+                    self._kill(conn, group, decision)
         self._watch(launches)
 
     def _launch(
@@ -95,12 +95,13 @@ class StreamGroupOperator(BaseOperator):
         set_desired(conn, self.group, "drained", SUPERVISOR)
         self.log.info("asked the driver to drain, a new one follows at once: %s", decision.reason)
 
-    def _kill(self, conn: Connection, group: GroupState) -> None:
-        if kill_driver(group):
-            self.log.warning("killed process group %s; it restarts from its checkpoint", group.pid)
-            return
-        set_desired(conn, self.group, "drained", SUPERVISOR)
-        self.log.warning("the driver runs on %s, out of reach: asked it to drain", group.host)
+    def _kill(self, conn: Connection, group: GroupState, decision: Decision) -> None:
+        """Kill a driver of this machine; dead, it needs no lease, so the next one need not wait for it to expire."""
+        assert group.pid is not None, "a driver that holds a lease has told its pid"
+        kill_driver(group.pid)
+        release(conn, Lease(group.group, group.holder or "", group.epoch))
+        record_failure(conn, self.group, decision.reason)
+        self.log.warning("killed process group %d; it restarts from its checkpoint", group.pid)
 
     def _watch(self, launches: int, delay: float = 0.0, launcher: tuple[int, str] | None = None) -> NoReturn:
         """Defer to the trigger, without a worker slot, until something must be done."""

@@ -1,6 +1,7 @@
 """Watches a stream group in the triggerer, at the cost of one row of PostgreSQL every few seconds."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -88,7 +89,7 @@ class StreamGroupTrigger(BaseTrigger):
         except (psycopg.OperationalError, TransientError) as error:
             self._conn = None
             return None, Decision(Action.WATCH, f"cannot look, the control plane does not answer: {error}")
-        return group, decide(group, self._wanted, chosen)
+        return group, decide(group, self._wanted, chosen, socket.gethostname())
 
     def _read(self, conn: psycopg.Connection, chosen: Settings) -> GroupState:
         group = read_group(conn, self.group)
