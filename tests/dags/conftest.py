@@ -21,7 +21,7 @@ os.environ |= {
     "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{HOME}/unused.db",
     "AIRFLOW__LOGGING__LOGGING_LEVEL": "WARNING",
 }
-sys.path[:0] = [str(ROOT), str(ROOT / "plugins")]
+sys.path[:0] = [str(ROOT), str(ROOT / "plugins"), str(ROOT / "tests" / "dags")]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
