@@ -9,8 +9,8 @@ from millrace.settings import Settings
 SUPERVISOR = "supervision"
 """Who asked for a drain: a driver that supervision drained is replaced, one that a person drained is not."""
 BACKOFF_FIRST = 5.0
-YOUNG = 3.0
-"""A driver younger than this many times the stall limit is not called stalled."""
+PATIENCE = 3.0
+"""How many times the stall limit a driver gets to come up, and to drain."""
 
 
 class Action(StrEnum):
@@ -47,13 +47,12 @@ def decide(group: GroupState, wanted: str | None, settings: Settings, host: str)
 
 
 def _stall(group: GroupState, settings: Settings) -> str | None:
-    """How the driver is stuck, if it is. A young one may take longer: its first batches compile, and catch up."""
-    if group.progress_age is None or group.progress_age <= settings.stall_after:
-        return None
-    if _driver_age(group) <= YOUNG * settings.stall_after:
+    """How the driver is stuck, if it is. A young or draining one gets longer: it compiles, catches up, or winds up."""
+    idle, patient = group.progress_age or 0.0, PATIENCE * settings.stall_after
+    if idle <= settings.stall_after or _driver_age(group) <= patient:
         return None
     if group.state == "draining":
-        return "did not drain: no batch ended"
+        return "did not drain: no batch ended" if idle > patient else None
     return "stalled: records wait, and no batch ended" if group.state == "running" else None
 
 

@@ -18,6 +18,7 @@ from stream_states import NOW, SETTINGS, gone, group
         (group(progress_age=181.0, host="there"), "replace", "on there, and is asked to drain"),
         (group(progress_age=181.0, host="there", desired="drained", desired_by="supervision"), "watch", "cannot kill"),
         (group(state="draining", desired="drained", progress_age=181.0), "kill", "did not drain"),
+        (group(state="draining", desired="drained", progress_age=179.0), "watch", "draining, epoch 3"),
         (group(state="paused", desired="paused", progress_age=3600.0), "watch", "paused, epoch 3"),
         (group(fingerprint="then", desired="drained", desired_by="ann"), "watch", "wished drained by ann"),
         (gone(epoch=0, launched_at=None, started_at=None), "launch", "never started"),
