@@ -8,7 +8,7 @@ from rich.console import Console
 from tenacity import RetryError, Retrying, retry_if_not_exception_type, stop_after_delay, wait_exponential
 
 from deploy.local import downloads
-from deploy.local.first_run import create_tables, trigger_medallion
+from deploy.local.first_run import create_lake_tables, create_tables, trigger_medallion
 from deploy.local.flow import Step, run_steps
 from deploy.local.leftovers import end, end_leftovers, stream_drivers
 from deploy.local.parts import all_parts
@@ -19,7 +19,7 @@ from deploy.local.supervision import Supervisor, log_file
 from millrace.errors import MillraceError, TransientError
 from millrace.settings import ROOT
 
-DEPLOY, STREAMS, FIRST_RUN = "deploy", "streams", "first-run"
+DEPLOY, LAKE_TABLES, STREAMS, FIRST_RUN = "deploy", "lake-tables", "streams", "first-run"
 USED_BY_STREAMS = ("postgres", "kafka", "registry", "clickhouse")
 
 
@@ -46,8 +46,9 @@ def later_steps(stack: Stack) -> tuple[Step, ...]:
     airflow = tuple(part.name for part in all_parts(stack) if part.name.startswith("airflow-"))
     return (
         Step(DEPLOY, partial(create_tables, stack), ("postgres", "kafka", "registry", "clickhouse")),
+        Step(LAKE_TABLES, partial(create_lake_tables, stack), (DEPLOY, "spark-connect")),
         Step(STREAMS, partial(await_driver, stack), (DEPLOY, "spark-connect", *airflow)),
-        Step(FIRST_RUN, partial(trigger_medallion, stack), (STREAMS,)),
+        Step(FIRST_RUN, partial(trigger_medallion, stack), (STREAMS, LAKE_TABLES)),
     )
 
 
