@@ -21,7 +21,14 @@ def spark() -> Iterator[SparkSession]:
     # PySpark then takes a free port: 15002 may be that of a stack that runs here.
     os.environ["SPARK_TESTING"] = "1"
     builder = SparkSession.builder.remote("local[2]")
-    own = {"spark.driver.memory": "1g", "spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2"}
+    # Rows are few: compiling code for them, by Spark or by the JVM, would cost more than it saves.
+    own = {
+        "spark.driver.memory": "1g",
+        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.ui.enabled": "false",
+        "spark.sql.shuffle.partitions": "1",
+        "spark.sql.codegen.wholeStage": "false",
+    }
     jars = {"spark.jars": ",".join(map(str, spark_jars(settings)))}
     for key, value in (spark_conf(settings) | own | jars).items():
         builder = builder.config(key, value)

@@ -2,7 +2,6 @@
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
-from itertools import permutations
 
 import pytest
 
@@ -81,7 +80,7 @@ def test_a_partial_run_before_the_full_one_changes_nothing(lake: TinyLake):
     assert [row["total_events"] for row in lake.rows("gold", "dim_users")] == [3]
 
 
-@pytest.mark.parametrize("order", list(permutations(range(3)))[1:], ids=str)
+@pytest.mark.parametrize("order", [(2, 1, 0), (1, 0, 2)], ids=str)
 def test_the_order_of_a_backfill_does_not_matter(lake: TinyLake, order: tuple[int, ...]):
     lake.land(event(0, 0), event(1, 65, event_id="e0"), event(2, 66), event(3, 125, event_id="e2"), event(4, 126))
     for hour in order:
@@ -142,5 +141,5 @@ def test_an_interval_reads_the_files_of_its_hours_only(lake: TinyLake):
     source = lake.catalog.source(SOURCE)
     run = lake.run(3, 4)
     assert len(bronze_rows(run, source, run.interval).inputFiles()) == 1
-    history = lake.spark.sql(f"DESCRIBE HISTORY delta.`{lake.path('silver', SOURCE)}` LIMIT 1").collect()[0]
-    print(history["operationMetrics"])
+    merges = lake.spark.sql(f"DESCRIBE HISTORY delta.`{lake.path('gold', 'fact_events')}` LIMIT 1").collect()[0]
+    assert merges["operationMetrics"] == {}

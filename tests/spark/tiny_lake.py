@@ -50,7 +50,9 @@ class TinyLake:
 
     def run(self, start: float, end: float, run_id: str = "run") -> BatchRun:
         """A run over `[start, end)`, in hours after ten."""
-        interval = Interval(TEN + timedelta(hours=start), TEN + timedelta(hours=end))
+        return self.run_over(Interval(TEN + timedelta(hours=start), TEN + timedelta(hours=end)), run_id)
+
+    def run_over(self, interval: Interval, run_id: str = "run") -> BatchRun:
         return BatchRun(self.spark, self.settings, self.catalog, interval, run_id, exclusive=lambda *_: nullcontext())
 
     def refine(self, start: float, end: float, *models: str, run_id: str = "run") -> BatchRun:
