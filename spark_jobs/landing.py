@@ -4,8 +4,7 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from pyspark.sql import DataFrame, Observation
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, Observation, functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from millrace import names
@@ -18,7 +17,7 @@ from spark_jobs.edges.kafka_records import read_records
 from spark_jobs.edges.quarantine import Quarantine
 from spark_jobs.edges.upkeep import Upkeep
 from spark_jobs.stream_app import QuerySpec, StreamApp
-from spark_jobs.transforms.bronze import bronze_rows, quarantine_columns, quarantine_rows
+from spark_jobs.transforms.bronze import bad_records, bronze_rows, quarantine_columns
 from spark_jobs.transforms.decode import decode
 from spark_jobs.transforms.progress import observed
 
@@ -70,7 +69,7 @@ class LandingBatches:
         """Good rows, then bad ones if there are any, then the offsets: each step may be repeated after a crash."""
         bad = self._append_good(decoded, batch_id)
         if bad != 0:
-            self.quarantine.write(quarantine_rows(decoded, self.source), self._identity(), batch_id)
+            self.quarantine.write(bad_records(decoded), self._identity(), batch_id)
         self._commit_offsets(batch_id)
         self.upkeep.after_batch(decoded.sparkSession)
 
@@ -82,7 +81,7 @@ class LandingBatches:
         """
         first = self._app_id is None
         rows = Observation(_BAD)
-        counted = decoded if first else decoded.observe(rows, F.count("reason").alias(_BAD))
+        counted = decoded if first else decoded.observe(rows, F.count_if(~F.col("good")).alias(_BAD))
         path = self.app.lake_table("bronze", self.source.name)
         certain = append_once(bronze_rows(counted, self.source), path, self._identity(), batch_id)
         return int(rows.get[_BAD]) if certain and not first else None

@@ -4,7 +4,6 @@ import logging
 from dataclasses import dataclass, field
 
 from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from millrace import names
@@ -66,7 +65,7 @@ class LiveBatches:
         """One batch, one block: the same batch again makes the same block, which ClickHouse then ignores."""
         if self.window is None:
             self.window = self._rebuild(batch_id)
-        batch = in_order(rows.filter(F.col("reason").isNull()).drop("reason").toArrow())
+        batch = in_order(rows.filter("good").drop("good").toArrow())
         fresh = batch.filter(self.window.admit(*self.table.ids_and_times(batch)))
         if fresh.num_rows:
             token = f"{self.query}:{self._checkpoint}:{batch_id}"

@@ -13,7 +13,7 @@ from spark_jobs.edges.clients import Clients
 from spark_jobs.edges.health import Health
 from spark_jobs.edges.lease import Heartbeat
 from spark_jobs.edges.progress import ProgressListener
-from spark_jobs.edges.session import stream_session
+from spark_jobs.edges.session import is_alive, stream_session
 from spark_jobs.edges.tenure import tenure
 from spark_jobs.landing import landing
 from spark_jobs.live import live
@@ -39,7 +39,7 @@ def application(settings: Settings, catalog: Catalog, heartbeat: Heartbeat) -> S
     clients = Clients(settings)
     health: Health = heartbeat.health
     spark.streams.addListener(ProgressListener(heartbeat.fence.lease, health, clients))
-    heartbeat.jvm_alive = lambda: not spark.sparkContext._jsc.sc().isStopped()
+    heartbeat.jvm_alive = lambda: is_alive(spark)
     return StreamApp(settings, catalog, spark, heartbeat, clients)
 
 

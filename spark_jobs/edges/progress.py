@@ -86,7 +86,7 @@ class ProgressListener(StreamingQueryListener):
                 rows.append(self._rows.get_nowait())
             try:
                 self._clickhouse.mine().insert_arrow(_TABLE, pa.Table.from_pylist(rows, _SCHEMA))
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, it must not end this thread
                 log.warning("%d progress rows left out: %s", len(rows), str(error)[:200])
 
 

@@ -5,8 +5,7 @@ import logging
 from collections.abc import Iterable
 
 from confluent_kafka import Producer
-from pyspark.sql import DataFrame, Row, SparkSession
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, Row, SparkSession, functions as F
 
 from millrace import names
 from millrace.clickhouse.client import is_transient
@@ -15,6 +14,7 @@ from millrace.errors import TransientError
 from millrace.settings import Settings
 from spark_jobs.edges.bronze_tables import append_once
 from spark_jobs.edges.clients import Clients
+from spark_jobs.transforms.bronze import quarantine_rows
 
 log = logging.getLogger(__name__)
 INDEX = f"{names.OPS}.quarantine"
@@ -34,18 +34,21 @@ class Quarantine:
         self._settings, self._clickhouse, self._source, self._path = settings, clickhouse, source, path
         self._index_behind = True
 
-    def write(self, rows: DataFrame, app_id: str, batch_id: int) -> None:
-        """Write one batch; `rows` has the columns of the quarantine table."""
-        bad = rows.persist()
+    def write(self, bad: DataFrame, app_id: str, batch_id: int) -> None:
+        """Write one batch of bad records, as Kafka gave them; there may turn out to be none."""
+        records = bad.persist()
         try:
-            count = bad.count()
+            count = records.count()
             if count:
-                send_dead_letters(self._settings, self._source, bad.toLocalIterator())
-                append_once(bad, self._path, app_id, batch_id)
+                self._write(quarantine_rows(records, self._source), f"{app_id}:{batch_id}", app_id, batch_id)
                 log.warning("%s: %d records to quarantine", self._source.name, count)
-                self._index(bad, f"{app_id}:{batch_id}")
         finally:
-            bad.unpersist()
+            records.unpersist()
+
+    def _write(self, rows: DataFrame, token: str, app_id: str, batch_id: int) -> None:
+        send_dead_letters(self._settings, self._source, rows.toLocalIterator())
+        append_once(rows, self._path, app_id, batch_id)
+        self._index(rows, token)
 
     def _index(self, bad: DataFrame, token: str) -> None:
         try:

@@ -1,11 +1,11 @@
 """Rows as landing writes them: the bronze table's and the quarantine's."""
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import Column, DataFrame, functions as F
 
 from millrace.contracts import avro
 from millrace.contracts.columns import BRONZE_METADATA, INGESTION_TIMESTAMP
 from millrace.contracts.source import Source
+from spark_jobs.transforms.decode import explain
 
 
 def quarantine_columns() -> tuple[avro.Column, ...]:
@@ -20,7 +20,7 @@ def quarantine_columns() -> tuple[avro.Column, ...]:
 
 def bronze_rows(decoded: DataFrame, source: Source) -> DataFrame:
     """Good records, typed, with where they came from."""
-    return decoded.filter(F.col("reason").isNull()).select(
+    return decoded.filter("good").select(
         *[F.col("event")[name].alias(name) for name in source.fields],
         "unknown_fields",
         F.current_timestamp().alias("ingestion_timestamp"),
@@ -28,9 +28,14 @@ def bronze_rows(decoded: DataFrame, source: Source) -> DataFrame:
     )
 
 
-def quarantine_rows(decoded: DataFrame, source: Source) -> DataFrame:
+def bad_records(decoded: DataFrame) -> DataFrame:
+    """Records that did not decode, as Kafka gave them."""
+    return decoded.filter(~F.col("good")).drop("event", "unknown_fields", "good")
+
+
+def quarantine_rows(bad: DataFrame, source: Source) -> DataFrame:
     """Bad records with their original bytes, and why they are here."""
-    return decoded.filter(F.col("reason").isNotNull()).select(
+    return explain(bad, source).select(
         F.lit(source.name).alias("source"),
         F.lit("landing").alias("stage"),
         "reason",

@@ -1,9 +1,8 @@
-"""Decodes Kafka records against a contract: every row gets its typed event, or the reason why it has none."""
+"""Decodes Kafka records against a contract: every row gets its typed event; a bad one can be told why it has none."""
 
 from functools import reduce
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import Column, DataFrame, functions as F
 
 from millrace.contracts import avro
 from millrace.contracts.source import Source
@@ -15,21 +14,34 @@ _EARLIEST_EVENT, _LATEST_EVENT = "1970-01-01", "2100-01-01"
 
 
 def decode(records: DataFrame, source: Source) -> DataFrame:
-    """Add `event` (struct of the contract's fields), `unknown_fields` and `reason` to Kafka records.
+    """Add `event` (struct of the contract's fields), `unknown_fields` and `good` to Kafka records.
 
-    A row is good exactly if `reason` is null. Needs the column `value`; keeps all others. Reasons, and the parsing
-    that finds them, are evaluated for bad rows only.
+    Needs the column `value`; keeps all others. Why a record is bad is not worked out here: see `explain`.
     """
-    text, parsed = F.col("_text"), F.col("_parsed")
-    event = F.struct(*[json_records.typed(parsed, f).alias(f.name) for f in source.record.fields])
+    text, parsed, event = F.col("_text"), F.col("_parsed"), F.col("event")
+    return (
+        _parsed(records, source)
+        .withColumn("good", _is_good(source, text, parsed, event))
+        .withColumn("unknown_fields", F.when(F.col("good"), json_records.unknown_fields(text, source)))
+        .drop("_text", "_parsed")
+    )
+
+
+def explain(records: DataFrame, source: Source) -> DataFrame:
+    """Add `reason`, the first thing that is wrong with each of these bad records, in the words of the contract."""
+    return (
+        _parsed(records, source)
+        .withColumn("reason", _reason(source, F.col("_text"), F.col("event")))
+        .drop("_text", "_parsed", "event")
+    )
+
+
+def _parsed(records: DataFrame, source: Source) -> DataFrame:
+    fields = [json_records.typed(F.col("_parsed"), f).alias(f.name) for f in source.record.fields]
     return (
         records.withColumn("_text", F.rtrim(json_records.text_of(F.col("value"))))
-        .withColumn("_parsed", json_records.parse(text, source))
-        .withColumn("event", event)
-        .withColumn("_good", _is_good(source, text, parsed, F.col("event")))
-        .withColumn("reason", F.when(~F.col("_good"), _reason(source, text, F.col("event"))))
-        .withColumn("unknown_fields", F.when(F.col("_good"), json_records.unknown_fields(text, source)))
-        .drop("_text", "_parsed", "_good")
+        .withColumn("_parsed", json_records.parse(F.col("_text"), source))
+        .withColumn("event", F.struct(*fields))
     )
 
 
@@ -63,7 +75,6 @@ def breaks(source: Source, field: avro.Column, value: Column) -> Column:
 
 
 def _reason(source: Source, text: Column, event: Column) -> Column:
-    """The first thing that is wrong, in the words of the contract."""
     checks = [
         F.when(F.col("value").isNull(), F.lit("no value (a tombstone)")),
         F.when(text.isNull(), F.lit("not UTF-8")),

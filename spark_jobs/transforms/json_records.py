@@ -2,8 +2,7 @@
 
 from functools import reduce
 
-from pyspark.sql import Column
-from pyspark.sql import functions as F
+from pyspark.sql import Column, functions as F
 
 from millrace.contracts import avro
 from millrace.contracts.source import Source

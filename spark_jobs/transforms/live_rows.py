@@ -1,7 +1,6 @@
 """Rows of the live table: typed for ClickHouse, without personal data, with what the window of ids needs."""
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import Column, DataFrame, functions as F
 
 from millrace.contracts.source import Source
 from spark_jobs.transforms.pii import pseudonymise
@@ -10,16 +9,16 @@ _NESTED = ("array", "map", "struct")
 
 
 def live_rows(decoded: DataFrame, source: Source, key: bytes) -> DataFrame:
-    """One row per decoded record, bad ones included (`reason` says so); the sink filters, writes and adds its batch."""
+    """One row per decoded record, bad ones included (`good` says so); the sink filters, writes and adds its batch."""
     rows = refined_rows(decoded, source, key)
     return rows.select(*[_portable(rows, name) for name in rows.columns])
 
 
 def refined_rows(decoded: DataFrame, source: Source, key: bytes) -> DataFrame:
-    """The columns of `live_columns`, and `reason`, and `_id_hash` of the id as it was before any pseudonym."""
+    """The columns of `live_columns`, and `good`, and `_id_hash` of the id as it was before any pseudonym."""
     fields = [F.col("event")[name].alias(name) for name in source.fields]
     flat = decoded.select(
-        "reason",
+        "good",
         *fields,
         F.col("timestamp").alias("append_time"),
         F.col("partition").alias("kafka_partition"),

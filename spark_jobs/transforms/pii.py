@@ -2,8 +2,7 @@
 
 import hashlib
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import Column, DataFrame, functions as F
 
 from millrace.contracts.source import Source
 from millrace.errors import ConfigError

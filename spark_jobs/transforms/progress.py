@@ -1,7 +1,6 @@
 """What a stream tells about itself while it runs, gathered in the pass that it makes anyway."""
 
-from pyspark.sql import DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import DataFrame, functions as F
 
 from millrace.contracts.source import Source
 
@@ -16,5 +15,5 @@ def observed(decoded: DataFrame, source: Source) -> DataFrame:
     return decoded.observe(
         OBSERVATION,
         F.max("timestamp").alias("append_time_max"),
-        F.max(F.when(F.col("reason").isNull(), F.col("event")[source.event.time])).alias("event_time_max"),
+        F.max(F.when(F.col("good"), F.col("event")[source.event.time])).alias("event_time_max"),
     )

@@ -1,7 +1,6 @@
 """Rows on their way into a stream model: on time, and each event once."""
 
-from pyspark.sql import Column, DataFrame
-from pyspark.sql import functions as F
+from pyspark.sql import Column, DataFrame, functions as F
 
 from millrace.contracts.model import StreamModel
 from millrace.contracts.source import Source
@@ -15,9 +14,7 @@ def timely(rows: DataFrame, source: Source) -> DataFrame:
     One producer with a clock that is a day fast would push the watermark past everybody else's events.
     """
     lateness = F.expr(f"INTERVAL {int(source.event.lateness.total_seconds())} SECONDS")
-    return rows.filter(F.col("reason").isNull() & (F.col("event_time") <= F.col("append_time") + lateness)).drop(
-        "reason"
-    )
+    return rows.filter(F.col("good") & (F.col("event_time") <= F.col("append_time") + lateness)).drop("good")
 
 
 def without_duplicates(rows: DataFrame, model: StreamModel) -> DataFrame:

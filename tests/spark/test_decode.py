@@ -15,8 +15,8 @@ from millrace.contracts.columns import bronze_columns, live_columns
 from millrace.contracts.source import Source
 from millrace.errors import ConfigError
 from millrace.settings import ROOT
-from spark_jobs.transforms.bronze import bronze_rows, quarantine_columns, quarantine_rows
-from spark_jobs.transforms.decode import decode
+from spark_jobs.transforms.bronze import bad_records, bronze_rows, quarantine_columns, quarantine_rows
+from spark_jobs.transforms.decode import decode, explain
 from spark_jobs.transforms.live_rows import live_rows
 from spark_jobs.transforms.pii import pseudonym
 from spark_jobs.transforms.windowed import timely
@@ -115,9 +115,7 @@ def decoded(spark: SparkSession, source: Source) -> dict[str, Row]:
     values = [*ACCEPTED.values(), *(value for value, _ in REFUSED.values())]
     rows = (
         decode(kafka(spark, values), source)
-        .select(
-            "offset", "reason", "unknown_fields", F.col("event")["timestamp"].cast("string").alias("at"), "event.page"
-        )
+        .select("offset", "good", "unknown_fields", F.col("event")["timestamp"].cast("string").alias("at"))
         .collect()
     )
     by_offset = {row.offset: row for row in rows}
@@ -126,14 +124,21 @@ def decoded(spark: SparkSession, source: Source) -> dict[str, Row]:
 
 @pytest.mark.parametrize("case", ACCEPTED)
 def test_accepted(decoded: dict[str, Row], case: str) -> None:
-    assert decoded[case].reason is None
+    assert decoded[case].good is True
     assert decoded[case].at == "2026-01-01 12:00:00"
 
 
 @pytest.mark.parametrize("case", REFUSED)
-def test_refused_with_a_reason(decoded: dict[str, Row], case: str) -> None:
-    assert decoded[case].reason == REFUSED[case][1]
+def test_refused(decoded: dict[str, Row], case: str) -> None:
+    assert decoded[case].good is False
     assert decoded[case].unknown_fields is None
+
+
+def test_refused_with_a_reason(spark: SparkSession, source: Source) -> None:
+    rows = explain(kafka(spark, [value for value, _ in REFUSED.values()]), source).orderBy("offset").collect()
+    assert {name: row.reason for name, row in zip(REFUSED, rows, strict=True)} == {
+        n: r for n, (_, r) in REFUSED.items()
+    }
 
 
 def test_unknown_fields_are_kept_as_they_came(spark: SparkSession, source: Source) -> None:
@@ -146,7 +151,7 @@ def test_unknown_fields_are_kept_as_they_came(spark: SparkSession, source: Sourc
 def test_every_record_is_in_bronze_or_in_quarantine(spark: SparkSession, source: Source) -> None:
     values = [*ACCEPTED.values(), *(value for value, _ in REFUSED.values())]
     rows = decode(kafka(spark, values), source)
-    bronze, quarantine = bronze_rows(rows, source), quarantine_rows(rows, source)
+    bronze, quarantine = bronze_rows(rows, source), quarantine_rows(bad_records(rows), source)
     assert bronze.count() == len(ACCEPTED)
     assert quarantine.count() == len(REFUSED)
     assert bronze.columns == [c.name for c in bronze_columns(source)]
@@ -154,7 +159,7 @@ def test_every_record_is_in_bronze_or_in_quarantine(spark: SparkSession, source:
 
 
 def test_quarantine_keeps_the_original_bytes(spark: SparkSession, source: Source) -> None:
-    row = quarantine_rows(decode(kafka(spark, [b"\xff\x00"]), source), source).collect()[0]
+    row = quarantine_rows(bad_records(decode(kafka(spark, [b"\xff\x00"]), source)), source).collect()[0]
     assert (bytes(row.key), bytes(row.value)) == (b"k", b"\xff\x00")
     assert json.loads(row.headers) == [{"key": "trace", "value": "MQ=="}]
     assert (row.kafka_topic, row.kafka_partition, row.kafka_offset) == ("user-events", 2, 0)
@@ -179,7 +184,7 @@ class TestPseudonyms:
             pseudonym(F.lit("x"), b"")
 
     def test_live_rows_hold_no_person(self, spark: SparkSession, source: Source) -> None:
-        rows = live_rows(decode(kafka(spark, [event()]), source), source, b"key").drop("reason")
+        rows = live_rows(decode(kafka(spark, [event()]), source), source, b"key").drop("good")
         assert [c for c in rows.columns if not c.startswith("_")] == [c.name for c in live_columns(source)]
         assert rows.collect()[0].user_id == hmac.new(b"key", b"123", hashlib.sha256).hexdigest()
 
