@@ -71,16 +71,41 @@ def test_airflow_takes_moments_and_nothing_else_for_the_params():
         interval_params()["to"].resolve(17)
 
 
-def test_timetable_skips_no_hour_after_an_outage(monkeypatch):
+@pytest.mark.parametrize(("minute", "hour"), [(0, 9), (9, 9), (17, 10)])
+def test_timetable_begins_with_the_hour_in_which_it_appeared(monkeypatch, minute, hour):
+    from airflow.sdk import timezone
     from airflow.timetables.base import DataInterval, TimeRestriction
     from pendulum import datetime as moment
 
     from millrace_airflow.timetable import GaplessTimetable
 
-    monkeypatch.setattr("airflow.timetables.interval.utcnow", lambda: moment(2026, 1, 31, 10, 17))
-    table, rule = GaplessTimetable("0 * * * *", "UTC"), TimeRestriction(moment(2020, 1, 1), None, catchup=False)
-    first = table.next_dagrun_info(last_automated_data_interval=None, restriction=rule)
-    assert first.data_interval == DataInterval(moment(2026, 1, 31, 9), moment(2026, 1, 31, 10))
+    monkeypatch.setattr(timezone, "utcnow", lambda: moment(2026, 1, 31, 10, minute))
+    first = GaplessTimetable("0 * * * *", "UTC").next_dagrun_info(
+        last_automated_data_interval=None, restriction=TimeRestriction(moment(2020, 1, 1), None, catchup=False)
+    )
+    assert first.data_interval == DataInterval(moment(2026, 1, 31, hour), moment(2026, 1, 31, hour + 1))
+    assert first.run_after == moment(2026, 1, 31, hour + 1)
+
+
+def test_timetable_skips_no_hour_after_an_outage():
+    from airflow.timetables.base import DataInterval, TimeRestriction
+    from pendulum import datetime as moment
+
+    from millrace_airflow.timetable import GaplessTimetable
+
     before_outage = DataInterval(moment(2026, 1, 31, 3), moment(2026, 1, 31, 4))
-    after = table.next_dagrun_info(last_automated_data_interval=before_outage, restriction=rule)
+    after = GaplessTimetable("0 * * * *", "UTC").next_dagrun_info(
+        last_automated_data_interval=before_outage, restriction=TimeRestriction(moment(2020, 1, 1), None, catchup=False)
+    )
     assert after.data_interval == DataInterval(moment(2026, 1, 31, 4), moment(2026, 1, 31, 5))
+
+
+def test_a_backfill_takes_every_hour():
+    from airflow.timetables.base import TimeRestriction
+    from pendulum import datetime as moment
+
+    from millrace_airflow.timetable import GaplessTimetable
+
+    asked = TimeRestriction(moment(2026, 1, 30, 3), moment(2026, 1, 30, 5), catchup=True)
+    first = GaplessTimetable("0 * * * *", "UTC").next_dagrun_info(last_automated_data_interval=None, restriction=asked)
+    assert first.data_interval.start == moment(2026, 1, 30, 3)
