@@ -28,16 +28,20 @@ def deploy(settings: Settings, catalog: Catalog) -> None:
     """Create or update everything outside the lake that the catalog needs."""
     with connect_postgres(settings) as conn:
         apply_schema(conn)
-        deploy_kafka(settings, catalog)
+        deploy_topics(settings, catalog)
+        deploy_subjects(settings, catalog)
         deploy_tables(settings, catalog)
         deploy_realtime(settings, catalog, conn)
 
 
-def deploy_kafka(settings: Settings, catalog: Catalog) -> None:
-    """Topics and registry subjects."""
+def deploy_topics(settings: Settings, catalog: Catalog) -> None:
     created = ensure_topics(admin(settings), wanted_topics(settings, catalog))
     for name in created:
         log.info("created topic %s", name)
+
+
+def deploy_subjects(settings: Settings, catalog: Catalog) -> None:
+    """Register every source's schema, so that producers find it."""
     for source in catalog.sources:
         register(settings, source)
 

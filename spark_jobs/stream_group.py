@@ -6,7 +6,8 @@ import sys
 from millrace import names
 from millrace.clickhouse.client import connect as connect_clickhouse
 from millrace.contracts.catalog import Catalog, read_catalog
-from millrace.deploy import build_realtime, deploy_kafka, deploy_tables
+from millrace.deploy import build_realtime, deploy_subjects, deploy_tables, deploy_topics
+from millrace.errors import TransientError
 from millrace.launch import fingerprint
 from millrace.settings import Settings, read_settings
 from spark_jobs.edges.clients import Clients
@@ -21,16 +22,27 @@ from spark_jobs.stream_app import QuerySpec, StreamApp
 from spark_jobs.stream_model import stream_model
 from spark_jobs.supervision import Supervisor
 
+log = logging.getLogger(__name__)
+
 
 def main(group: str) -> None:
     settings = read_settings()
     catalog = read_catalog(settings.project_dir)
     with tenure(settings, group, fingerprint(catalog)) as heartbeat:
-        deploy_kafka(settings, catalog)
+        deploy_topics(settings, catalog)
+        announce_schemas(settings, catalog)
         app = application(settings, catalog, heartbeat)
         supervisor = Supervisor(app, queries(app), prepare_tables=lambda: prepare_tables(app))
         supervisor.run_until_drained()
         app.spark.stop()
+
+
+def announce_schemas(settings: Settings, catalog: Catalog) -> None:
+    """A registry that is away holds up nobody who reads JSON."""
+    try:
+        deploy_subjects(settings, catalog)
+    except TransientError as error:
+        log.warning("schemas are not registered: %s", error)
 
 
 def application(settings: Settings, catalog: Catalog, heartbeat: Heartbeat) -> StreamApp:
