@@ -28,6 +28,7 @@ def spark() -> Iterator[SparkSession]:
         "spark.ui.enabled": "false",
         "spark.sql.shuffle.partitions": "1",
         "spark.sql.codegen.wholeStage": "false",
+        "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     }
     jars = {"spark.jars": ",".join(map(str, spark_jars(settings)))}
     for key, value in (spark_conf(settings) | own | jars).items():

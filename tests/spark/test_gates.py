@@ -261,7 +261,7 @@ ROW = st.tuples(
 )
 
 
-@examples(max_examples=4, deadline=None, suppress_health_check=list(HealthCheck))
+@examples(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=st.lists(ROW, min_size=1, max_size=8))
 def test_verdicts_equal_those_of_plain_gx(rows: list[tuple[Any, ...]], spark: SparkSession, tmp_path: Path) -> None:
     import great_expectations as gx
