@@ -6,13 +6,18 @@ from typing import Any
 import structlog
 from airflow.sdk import Context, ExceptionRetryPolicy, RetryAction, RetryRule
 
+from millrace import names
 from millrace.errors import ConfigError, DataError, FencedError
+from millrace_airflow.supervision import StreamGroupDown
 
 _NEXT_STEP = {
     DataError: "The data broke a rule, and retrying changes nothing; nothing of this step was published. Mend what the "
     "message above names, then clear the tasks of this table from `stage` on.",
     ConfigError: "A contract or a setting is wrong. Mend it (`millrace check` shows file and line), then clear this "
     "task.",
+    StreamGroupDown: "The streams are down; records wait in Kafka, none is lost. Mend the cause that the log above "
+    "names. The next run of this DAG goes on trying, ever more rarely; to try at once, trigger "
+    f"{names.STREAM_CONTROL_DAG} with 'running'.",
     FencedError: "Another driver has taken over; this one stopped before it wrote. Clear this task if its run must "
     "go on.",
 }
@@ -29,9 +34,9 @@ RETRIES: dict[str, Any] = {
     "retry_policy": ExceptionRetryPolicy(
         rules=[
             RetryRule(
-                exception=[DataError, ConfigError],
+                exception=[DataError, ConfigError, StreamGroupDown],
                 action=RetryAction.FAIL,
-                reason="a data or contract error stays the same however often it is tried",
+                reason="the same however often it is tried",
             )
         ]
     ),

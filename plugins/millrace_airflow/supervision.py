@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from millrace.control.groups import GroupState
+from millrace.errors import MillraceError
 from millrace.settings import Settings
 
 SUPERVISOR = "supervision"
@@ -11,6 +12,10 @@ SUPERVISOR = "supervision"
 BACKOFF_FIRST = 5.0
 PATIENCE = 3.0
 """How many times the stall limit a driver gets to come up, and to drain."""
+
+
+class StreamGroupDown(MillraceError):
+    """A driver did not come up in as many attempts as the settings allow."""
 
 
 class Action(StrEnum):

@@ -104,11 +104,13 @@ def test_a_driver_that_ended_well_is_followed_at_once(monkeypatch):
 
 
 def test_it_gives_up_with_the_reason(monkeypatch):
-    from airflow.sdk.exceptions import AirflowFailException
+    from millrace_airflow.failures import next_step
+    from millrace_airflow.supervision import StreamGroupDown
 
     Plane(monkeypatch, gone(attempts=8, last_error="no such topic"))
-    with pytest.raises(AirflowFailException, match=r"(?s)8 attempts; .*no such topic.*the log's end.*stream_control"):
+    with pytest.raises(StreamGroupDown, match=r"(?s)8 attempts; .*no such topic.*the log's end") as raised:
         operator().resume({}, event("launch", waited=True), launches=1)
+    assert "stream_control" in next_step(raised.value)
 
 
 def test_an_outdated_driver_is_drained_then_replaced(monkeypatch):

@@ -5,17 +5,24 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn
 
 from airflow.sdk import BaseOperator, Context
-from airflow.sdk.exceptions import AirflowFailException
 from psycopg import Connection
 
-from millrace import names
 from millrace.control.database import connect
 from millrace.control.groups import GroupState, Lease, read_group, record_failure, release, reset_attempts, set_desired
 from millrace.errors import FencedError
 from millrace.launch import launch
 from millrace.settings import settings
 from millrace_airflow.driver import kill_driver, log_tail
-from millrace_airflow.supervision import SUPERVISOR, Action, Decision, backoff, decide, ended_well, gives_up
+from millrace_airflow.supervision import (
+    SUPERVISOR,
+    Action,
+    Decision,
+    StreamGroupDown,
+    backoff,
+    decide,
+    ended_well,
+    gives_up,
+)
 from millrace_airflow.triggers.stream_group import StreamGroupTrigger, wanted_fingerprint
 
 
@@ -83,11 +90,9 @@ class StreamGroupOperator(BaseOperator):
         return pid, socket.gethostname()
 
     def _give_up(self, group: GroupState, decision: Decision) -> NoReturn:
-        raise AirflowFailException(
+        raise StreamGroupDown(
             f"stream group '{self.group}' did not come up in {group.attempts} attempts; {decision.reason}\n"
-            f"{log_tail(settings(), self.group)}\nThe next run of this DAG tries again every "
-            f"{settings().restart_backoff_max:.0f} s. Mend the cause; to try at once, trigger "
-            f"{names.STREAM_CONTROL_DAG} with 'running'."
+            f"{log_tail(settings(), self.group)}"
         )
 
     def _drain(self, conn: Connection, decision: Decision) -> None:
