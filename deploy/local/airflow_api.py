@@ -50,9 +50,9 @@ class AirflowApi:
     def has_dag(self, dag: str) -> bool:
         return any(row["dag_id"] == dag for row in self.call("GET", "dags", limit=200)["dags"])
 
-    def runs(self, dag: str) -> list[dict[str, Any]]:
-        """Runs of a DAG, newest first."""
-        return list(self.call("GET", f"dags/{dag}/dagRuns", limit=20, order_by="-run_after")["dag_runs"])
+    def runs(self, dag: str, **query: object) -> list[dict[str, Any]]:
+        """Runs of a DAG, newest first; `run_type="manual"` gives those that were triggered by hand."""
+        return list(self.call("GET", f"dags/{dag}/dagRuns", limit=20, order_by="-run_after", **query)["dag_runs"])
 
     def trigger(self, dag: str, **params: object) -> str:
         """Start a run by hand; its id."""

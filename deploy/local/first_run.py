@@ -1,17 +1,20 @@
 """What a stack does once its parts answer: topics and tables, and the first numbers without waiting for an hour."""
 
+from collections.abc import Callable
+
 from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_exponential
 
 from deploy.local.airflow_api import AirflowApi
 from deploy.local.stack import Stack
 from deploy.local.stream_groups import restore
-from millrace.contracts.catalog import Catalog, read_catalog
+from millrace.contracts.catalog import read_catalog
 from millrace.control.database import connect
 from millrace.control.offsets import committed_offsets
 from millrace.deploy import deploy
 from millrace.errors import TransientError
 from millrace.names import medallion_dag
 
+PARSING_SECONDS = 90.0
 LANDING_SECONDS = 90.0
 
 
@@ -40,27 +43,29 @@ def create_lake_tables(stack: Stack) -> str:
 
 
 def trigger_medallion(stack: Stack) -> str:
-    """Run each domain's medallion DAG once for the hour that runs, if it never ran and there is data to run on."""
+    """Run each domain's medallion DAG by hand for the hour that runs, if nobody has yet and there is data."""
     catalog = read_catalog(stack.settings.project_dir)
     api = AirflowApi(stack.settings)
     dags = [medallion_dag(domain) for domain in sorted({source.domain for source in catalog.sources})]
-    waiting = [dag for dag in dags if api.has_dag(dag) and not api.runs(dag)]
+    if not _came(lambda: all(api.has_dag(dag) for dag in dags), PARSING_SECONDS):
+        return f"Airflow does not show {', '.join(dags)} yet; trigger by hand"
+    waiting = [dag for dag in dags if not api.runs(dag, run_type="manual")]
     if not waiting:
-        return "has run before"
-    if not _landed(stack, catalog):
-        return f"nothing has landed in {LANDING_SECONDS:.0f} s; trigger {', '.join(waiting)} by hand"
+        return "was triggered before"
+    with connect(stack.settings) as conn:
+        if not _came(
+            lambda: any(sum(committed_offsets(conn, s.name).values()) for s in catalog.sources), LANDING_SECONDS
+        ):
+            return f"nothing has landed in {LANDING_SECONDS:.0f} s; trigger {', '.join(waiting)} by hand"
     return ", ".join(f"{dag}: {api.trigger(dag)}" for dag in waiting)
 
 
-def _landed(stack: Stack, catalog: Catalog) -> bool:
-    """Wait until some source has rows in bronze."""
+def _came(look: Callable[[], bool], seconds: float) -> bool:
+    """Look until it is true; whether it became so in time."""
     waits = Retrying(
-        stop=stop_after_delay(LANDING_SECONDS),
-        wait=wait_exponential(0.5, max=2),
-        retry=retry_if_result(lambda ok: not ok),
+        stop=stop_after_delay(seconds), wait=wait_exponential(0.5, max=2), retry=retry_if_result(lambda true: not true)
     )
-    with connect(stack.settings) as conn:
-        try:
-            return bool(waits(lambda: any(sum(committed_offsets(conn, s.name).values()) for s in catalog.sources)))
-        except RetryError:
-            return False
+    try:
+        return waits(look)
+    except RetryError:
+        return False
