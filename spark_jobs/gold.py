@@ -10,6 +10,7 @@ from pyspark.sql import DataFrame, functions as F
 
 from millrace.contracts.avro import Column
 from millrace.contracts.model import GoldModel
+from millrace.errors import ConfigError
 from spark_jobs.analysis import columns_of
 from spark_jobs.audit import audit
 from spark_jobs.batch import BatchRun
@@ -49,6 +50,7 @@ def stage_gold(run: BatchRun, name: str) -> GoldStaged:
         UPDATED_AT, F.date_trunc("millisecond", F.lit(now))
     )
     lake.write_aside(candidates, run.staging("gold", name), model.partition, note=versions)
+    _refuse_other_partitions(run, model, values)
     staged = GoldStaged(_staged(run, model).count(), _texts(values))
     log.info("gold.%s, %s: %s", name, run.interval, staged)
     return staged
@@ -80,6 +82,18 @@ def publish_gold(run: BatchRun, name: str) -> GoldPublished:
 def ensure_gold(run: BatchRun, model: GoldModel, columns: Sequence[Column]) -> None:
     """Create or widen the model's table."""
     lake.ensure(run.spark, run.path("gold", model.name), columns, partition=model.partition)
+
+
+def _refuse_other_partitions(run: BatchRun, model: GoldModel, values: Values) -> None:
+    """A model that moves rows to partitions of its own making cannot be recomputed partition by partition."""
+    if model.partition is None:
+        return
+    made = {row[0] for row in _staged(run, model).select(model.partition).distinct().collect()}
+    if other := sorted(map(str, made - set(values))):
+        raise ConfigError(
+            f"{model.path}:{model.sql_line}: rows of {model.partition} {', '.join(_texts(values))} came out as "
+            f"{', '.join(other)}; expected the inputs' {model.partition}, unchanged. Give a derived date another name"
+        )
 
 
 def _inputs_moved(run: BatchRun, model: GoldModel) -> bool:

@@ -12,6 +12,7 @@ from millrace.names import Layer
 from spark_jobs.batch import BatchRun
 from spark_jobs.bronze import acceptable, bronze_rows, judged_rows
 from spark_jobs.edges import lake
+from spark_jobs.silver import fresh_rows
 from spark_jobs.sync import clickhouse
 
 log = logging.getLogger(__name__)
@@ -29,8 +30,12 @@ def write_ledger(run: BatchRun, name: str) -> Entry:
 
 
 def count_entry(run: BatchRun, source: Source) -> Entry:
-    """What each table holds of the interval. Duplicates are what is acceptable and was not staged for silver."""
-    staged = run.spark.read.format("delta").load(run.staging("silver", source.name)).count()
+    """What each table holds of the interval. Duplicates are what is acceptable and was not staged for silver.
+
+    Staging folders live a day; for an older run, what would be staged is worked out again.
+    """
+    staged = lake.read(run.spark, run.staging("silver", source.name))
+    fresh = fresh_rows(run, source) if staged is None else staged
     reasons = _rejected(run, source)
     return Entry(
         source=source.name,
@@ -41,7 +46,7 @@ def count_entry(run: BatchRun, source: Source) -> Entry:
         bronze=bronze_rows(run, source, run.interval).count(),
         quarantined=_count(run, "quarantine", source),
         silver=_count(run, "silver", source),
-        duplicates=acceptable(judged_rows(run, source, run.interval)).count() - staged,
+        duplicates=acceptable(judged_rows(run, source, run.interval)).count() - fresh.count(),
         rejected=sum(reasons.values()),
         reasons=reasons,
     )

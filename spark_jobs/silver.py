@@ -49,13 +49,10 @@ class Published:
 def stage_silver(run: BatchRun, name: str) -> Staged:
     """Refine the interval's bronze rows to candidate rows, aside."""
     source = run.catalog.source(name)
-    judged = judged_rows(run, source, run.interval)
-    earlier = acceptable(judged_rows(run, source, run.interval.before(source.dedup_window)))
-    fresh = acceptable(judged).transform(drop_repeats, source).transform(drop_seen, earlier, source)
     key = run.settings.pseudonym_key.get_secret_value().encode()
-    candidates = fresh.transform(pseudonymise, source, key).transform(shape, source, datetime.now(UTC))
-    lake.write_aside(candidates, run.staging("silver", name))
-    return _counted(run, name, judged)
+    candidates = fresh_rows(run, source).transform(pseudonymise, source, key)
+    lake.write_aside(candidates.transform(shape, source, datetime.now(UTC)), run.staging("silver", name))
+    return _counted(run, source)
 
 
 def gate_silver(run: BatchRun, name: str) -> GateResult:
@@ -74,6 +71,13 @@ def publish_silver(run: BatchRun, name: str) -> Published:
     published = Published(inserted, rejected, touched_dates(run, source))
     log.info("silver.%s, %s: %s", name, run.interval, published)
     return published
+
+
+def fresh_rows(run: BatchRun, source: Source) -> DataFrame:
+    """The interval's acceptable bronze rows that repeat no earlier one."""
+    judged = judged_rows(run, source, run.interval)
+    earlier = acceptable(judged_rows(run, source, run.interval.before(source.dedup_window)))
+    return acceptable(judged).transform(drop_repeats, source).transform(drop_seen, earlier, source)
 
 
 def ensure_silver(run: BatchRun, source: Source) -> None:
@@ -112,9 +116,10 @@ def _same_event(interval: Interval, source: Source) -> str:
     )
 
 
-def _counted(run: BatchRun, name: str, judged: DataFrame) -> Staged:
+def _counted(run: BatchRun, source: Source) -> Staged:
+    judged = judged_rows(run, source, run.interval)
     bronze, rejected = judged.agg(F.count("*"), F.count(REASON.name)).collect()[0]
-    candidates = run.spark.read.format("delta").load(run.staging("silver", name)).count()
+    candidates = run.spark.read.format("delta").load(run.staging("silver", source.name)).count()
     staged = Staged(bronze, candidates, bronze - rejected - candidates, rejected)
-    log.info("silver.%s, %s: %s", name, run.interval, staged)
+    log.info("silver.%s, %s: %s", source.name, run.interval, staged)
     return staged

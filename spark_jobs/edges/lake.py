@@ -61,7 +61,7 @@ def ensure(
     ddl = ", ".join(_ddl(column) for column in columns)
     by = f"PARTITIONED BY (`{partition}`)" if partition else ""
     skipping = f"TBLPROPERTIES ('delta.dataSkippingStatsColumns' = '{','.join(stats)}')" if stats else ""
-    spark.sql(f"CREATE TABLE IF NOT EXISTS {table(path)} ({ddl}) USING delta {by} {skipping}")
+    on_conflict(lambda: spark.sql(f"CREATE TABLE IF NOT EXISTS {table(path)} ({ddl}) USING delta {by} {skipping}"))
     there = set(spark.read.format("delta").load(path).columns)
     added = [column for column in columns if column.name not in there]
     if added:

@@ -28,6 +28,7 @@ def model(sql: str, **header: object) -> GoldModel:
         ("SELECT event_date, source, count(*) AS event_count FROM t GROUP BY 1, 2", 2),
         ("SELECT t.event_date, upper(source) AS source, count(*) AS event_count FROM t GROUP BY event_date, source", 2),
         ("SELECT event_date, upper(s) AS source, 1 AS event_count FROM t GROUP BY event_date, upper(s)", 2),
+        ("SELECT event_date, source, max(price) - min(price) AS event_count FROM t GROUP BY ALL", 2),
         ("SELECT event_date, source, event_count FROM t", 3),
     ],
 )
