@@ -30,23 +30,27 @@ def register(settings: Settings, source: Source) -> int:
     return int(answer["id"])
 
 
-def schema_by_id(settings: Settings, schema_id: int) -> str:
-    """Text of the schema that a record in Confluent wire format names; raises ConfigError if there is none."""
-    answer = _call(settings, "GET", f"schemas/ids/{schema_id}", accept=(404,))
-    if "schema" not in answer:
-        raise ConfigError(f"the registry at {settings.registry_url} knows no schema with id {schema_id}")
-    return str(answer["schema"])
+def schema_ids(settings: Settings, source: Source) -> dict[int, int]:
+    """Version to schema id, of everything that writers of the source's topic have registered."""
+    subject = names.subject(source.topic.name)
+    versions = _call(settings, "GET", f"subjects/{subject}/versions")
+    return {int(v): int(_call(settings, "GET", f"subjects/{subject}/versions/{v}")["id"]) for v in versions}
+
+
+def schemas(settings: Settings, source: Source) -> dict[int, str]:
+    """Schema id, as a record in Confluent's wire format names it, to the text of the schema."""
+    ids = set(schema_ids(settings, source).values())
+    return {number: str(_call(settings, "GET", f"schemas/ids/{number}")["schema"]) for number in ids}
 
 
 def _call(
     settings: Settings, method: str, path: str, body: dict[str, Any] | None = None, accept: tuple[int, ...] = ()
-) -> dict[str, Any]:
+) -> Any:
     url = f"{settings.registry_url}/{path}"
     try:
         response = requests.request(method, url, json=body, headers=_HEADERS, timeout=_TIMEOUT)
     except requests.RequestException as error:
         raise TransientError(f"the schema registry did not answer {method} {url}: {error}") from error
     if response.status_code in accept or response.ok:
-        answer: dict[str, Any] = response.json()
-        return answer
+        return response.json()
     raise TransientError(f"the schema registry answered {response.status_code} to {method} {url}: {response.text}")

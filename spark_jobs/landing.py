@@ -16,6 +16,7 @@ from spark_jobs.edges.bronze_tables import append_once, next_offsets
 from spark_jobs.edges.kafka_records import read_records
 from spark_jobs.edges.quarantine import Quarantine
 from spark_jobs.edges.upkeep import Upkeep
+from spark_jobs.edges.writer_schemas import refuse_new_schemas, writer_schemas
 from spark_jobs.stream_app import QuerySpec, StreamApp
 from spark_jobs.transforms.bronze import bad_records, bronze_rows, quarantine_columns
 from spark_jobs.transforms.decode import decode
@@ -35,11 +36,12 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
     _create_tables(app, source)
     _reconcile_offsets(app, source)
     records = read_records(app.spark, app.settings, source, _resume(app, source))
-    decoded = records.transform(decode, source).transform(observed, source)
+    schemas = writer_schemas(app.settings, source)
+    decoded = records.transform(decode, source, schemas).transform(observed, source)
     return app.start(
         query,
         decoded,
-        LandingBatches(app, source).land,
+        LandingBatches(app, source, schemas).land,
         checkpoint=app.checkpoint(query),
         trigger_ms=app.settings.landing_trigger_ms,
         mode="append",
@@ -52,13 +54,14 @@ class LandingBatches:
 
     app: StreamApp
     source: Source
+    schemas: Mapping[int, str]
     quarantine: Quarantine = field(init=False)
     upkeep: Upkeep = field(init=False)
     _app_id: str | None = None
 
     def __post_init__(self) -> None:
         tables = [self.app.lake_table("bronze", self.source.name), self.app.lake_table("quarantine", self.source.name)]
-        self.quarantine = Quarantine(self.app.settings, self.app.clickhouse, self.source, tables[1])
+        self.quarantine = Quarantine(self.app.settings, self.app.clickhouse, self.source, self.schemas, tables[1])
         self.upkeep = Upkeep(tables, self.source.bronze_retention)
 
     @property
@@ -67,6 +70,8 @@ class LandingBatches:
 
     def land(self, decoded: DataFrame, batch_id: int) -> None:
         """Good rows, then bad ones if there are any, then the offsets: each step may be repeated after a crash."""
+        if self.source.format == "avro" and not decoded.filter(~F.col("good")).isEmpty():
+            refuse_new_schemas(self.app.settings, self.source, self.schemas)
         bad = self._append_good(decoded, batch_id)
         if bad != 0:
             self.quarantine.write(bad_records(decoded), self._identity(), batch_id)

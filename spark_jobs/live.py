@@ -1,8 +1,10 @@
 """Live: one source's records from Kafka to its live table in ClickHouse, duplicates left out, within a second."""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
@@ -10,6 +12,7 @@ from millrace import names
 from millrace.contracts.source import Source
 from spark_jobs.edges.kafka_records import read_records
 from spark_jobs.edges.live_table import LiveTable, in_order, next_offsets
+from spark_jobs.edges.writer_schemas import refuse_new_schemas, writer_schemas
 from spark_jobs.id_window import IdWindow
 from spark_jobs.stream_app import QuerySpec, StreamApp
 from spark_jobs.transforms.decode import decode
@@ -27,8 +30,9 @@ def live(app: StreamApp, source: Source) -> QuerySpec:
 def _start(app: StreamApp, source: Source) -> StreamingQuery:
     key = app.settings.pseudonym_key.get_secret_value().encode()
     records = read_records(app.spark, app.settings, source, _resume(app, source))
+    schemas = writer_schemas(app.settings, source)
     rows = (
-        records.transform(decode, source)
+        records.transform(decode, source, schemas)
         .transform(observed, source)
         .transform(live_rows, source, key)
         .coalesce(app.spark.sparkContext.defaultParallelism)
@@ -37,7 +41,7 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
     return app.start(
         query,
         rows,
-        LiveBatches(app, source).insert,
+        LiveBatches(app, source, schemas).insert,
         checkpoint=app.checkpoint(query),
         trigger_ms=app.settings.live_trigger_ms,
         mode="append",
@@ -50,6 +54,7 @@ class LiveBatches:
 
     app: StreamApp
     source: Source
+    schemas: Mapping[int, str]
     table: LiveTable = field(init=False)
     window: IdWindow | None = None
     _checkpoint: str = ""
@@ -65,12 +70,19 @@ class LiveBatches:
         """One batch, one block: the same batch again makes the same block, which ClickHouse then ignores."""
         if self.window is None:
             self.window = self._rebuild(batch_id)
-        batch = in_order(rows.filter("good").drop("good").toArrow())
+        batch = in_order(self._good(rows.toArrow()))
         fresh = batch.filter(self.window.admit(*self.table.ids_and_times(batch)))
         if fresh.num_rows:
             token = f"{self.query}:{self._checkpoint}:{batch_id}"
             labelled = self.table.labelled(fresh, self._checkpoint, batch_id)
             self.app.patience.call(self.query, "ClickHouse", lambda: self.table.insert(labelled, token))
+
+    def _good(self, rows: pa.Table) -> pa.Table:
+        """The rows that decoded; the others are landing's business, unless they are only newer than this query."""
+        good = rows.filter(rows["good"])
+        if self.source.format == "avro" and good.num_rows < rows.num_rows:
+            refuse_new_schemas(self.app.settings, self.source, self.schemas)
+        return good.drop_columns("good")
 
     def _rebuild(self, batch_id: int) -> IdWindow:
         """The window as it was before this batch, which a crash may have left written but not committed."""

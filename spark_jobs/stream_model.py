@@ -12,6 +12,7 @@ from millrace.contracts.model import StreamModel
 from spark_jobs.edges.checkpoints import Checkpoint
 from spark_jobs.edges.kafka_records import read_records
 from spark_jobs.edges.model_results import ModelTable, ResultTopic
+from spark_jobs.edges.writer_schemas import writer_schemas
 from spark_jobs.stream_app import QuerySpec, StreamApp
 from spark_jobs.transforms.decode import decode
 from spark_jobs.transforms.live_rows import refined_rows
@@ -31,7 +32,7 @@ def _start(app: StreamApp, model: StreamModel) -> StreamingQuery:
     key = app.settings.pseudonym_key.get_secret_value().encode()
     rows = (
         read_records(app.spark, app.settings, source, {})
-        .transform(decode, source)
+        .transform(decode, source, writer_schemas(app.settings, source))
         .transform(observed, source)
         .transform(refined_rows, source, key)
         .transform(timely, source)

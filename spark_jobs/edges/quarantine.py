@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from confluent_kafka import Producer
 from pyspark.sql import DataFrame, Row, SparkSession, functions as F
@@ -30,8 +30,11 @@ class Quarantine:
     its headers say which record it is.
     """
 
-    def __init__(self, settings: Settings, clickhouse: Clients, source: Source, path: str) -> None:
+    def __init__(
+        self, settings: Settings, clickhouse: Clients, source: Source, schemas: Mapping[int, str], path: str
+    ) -> None:
         self._settings, self._clickhouse, self._source, self._path = settings, clickhouse, source, path
+        self._schemas = schemas
         self._index_behind = True
 
     def write(self, bad: DataFrame, app_id: str, batch_id: int) -> None:
@@ -40,7 +43,9 @@ class Quarantine:
         try:
             count = records.count()
             if count:
-                self._write(quarantine_rows(records, self._source), f"{app_id}:{batch_id}", app_id, batch_id)
+                self._write(
+                    quarantine_rows(records, self._source, self._schemas), f"{app_id}:{batch_id}", app_id, batch_id
+                )
                 log.warning("%s: %d records to quarantine", self._source.name, count)
         finally:
             records.unpersist()

@@ -1,11 +1,13 @@
 """Rows as landing writes them: the bronze table's and the quarantine's."""
 
+from collections.abc import Mapping
+
 from pyspark.sql import Column, DataFrame, functions as F
 
 from millrace.contracts import avro
 from millrace.contracts.columns import BRONZE_METADATA, INGESTION_TIMESTAMP
 from millrace.contracts.source import Source
-from spark_jobs.transforms.decode import explain
+from spark_jobs.transforms.decode import NO_SCHEMAS, explain
 
 
 def quarantine_columns() -> tuple[avro.Column, ...]:
@@ -33,9 +35,9 @@ def bad_records(decoded: DataFrame) -> DataFrame:
     return decoded.filter(~F.col("good")).drop("event", "unknown_fields", "good")
 
 
-def quarantine_rows(bad: DataFrame, source: Source) -> DataFrame:
+def quarantine_rows(bad: DataFrame, source: Source, schemas: Mapping[int, str] = NO_SCHEMAS) -> DataFrame:
     """Bad records with their original bytes, and why they are here."""
-    return explain(bad, source).select(
+    return explain(bad, source, schemas).select(
         F.lit(source.name).alias("source"),
         F.lit("landing").alias("stage"),
         "reason",

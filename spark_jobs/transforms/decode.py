@@ -1,106 +1,73 @@
 """Decodes Kafka records against a contract: every row gets its typed event; a bad one can be told why it has none."""
 
+from collections.abc import Mapping
 from functools import reduce
+from types import MappingProxyType
+from typing import Protocol
 
 from pyspark.sql import Column, DataFrame, functions as F
 
 from millrace.contracts import avro
 from millrace.contracts.source import Source
-from spark_jobs.transforms import json_records
-
-_EARLIEST, _LATEST = "1900-01-01", "2299-01-01"
-_EARLIEST_EVENT, _LATEST_EVENT = "1970-01-01", "2100-01-01"
-"""What every store on the way can hold: ClickHouse's window functions know 32-bit seconds only."""
+from spark_jobs.transforms import avro_records, json_records
+from spark_jobs.transforms.rules import breaks, broken_rule
 
 
-def decode(records: DataFrame, source: Source) -> DataFrame:
+class Format(Protocol):
+    """What a record format offers; each is a module."""
+
+    @property
+    def WORKING(self) -> tuple[str, ...]: ...  # noqa: N802 - a constant of the module
+
+    def with_event(self, records: DataFrame, source: Source, schemas: Mapping[int, str], /) -> DataFrame: ...
+
+    def is_sound(self, source: Source, /) -> Column: ...
+
+    def unknown_fields(self, source: Source, schemas: Mapping[int, str], /) -> Column: ...
+
+    def reasons(self, source: Source, /) -> list[Column]: ...
+
+    def mismatch(self, field: avro.Column, value: Column, /) -> Column: ...
+
+    def last_reasons(self) -> list[Column]: ...
+
+
+_FORMATS: Mapping[str, Format] = {"json": json_records, "avro": avro_records}
+NO_SCHEMAS: Mapping[int, str] = MappingProxyType({})
+
+
+def decode(records: DataFrame, source: Source, schemas: Mapping[int, str] = NO_SCHEMAS) -> DataFrame:
     """Add `event` (struct of the contract's fields), `unknown_fields` and `good` to Kafka records.
 
-    Needs the column `value`; keeps all others. Why a record is bad is not worked out here: see `explain`.
+    Needs the column `value`; keeps all others. `schemas` are the writers' schemas by their ids, for Avro. Why a record
+    is bad is not worked out here: see `explain`.
     """
-    text, parsed, event = F.col("_text"), F.col("_parsed"), F.col("event")
+    form = _FORMATS[source.format]
+    fits = [~breaks(source, f, F.col("event")[f.name]) for f in source.record.fields]
+    good = F.coalesce(reduce(lambda a, b: a & b, [form.is_sound(source), *fits]), F.lit(False))
     return (
-        _parsed(records, source)
-        .withColumn("good", _is_good(source, text, parsed, event))
-        .withColumn("unknown_fields", F.when(F.col("good"), json_records.unknown_fields(text, source)))
-        .drop("_text", "_parsed")
+        form.with_event(records, source, schemas)
+        .withColumn("good", good)
+        .withColumn("unknown_fields", F.when(F.col("good"), form.unknown_fields(source, schemas)))
+        .drop(*form.WORKING)
     )
 
 
-def explain(records: DataFrame, source: Source) -> DataFrame:
+def explain(records: DataFrame, source: Source, schemas: Mapping[int, str] = NO_SCHEMAS) -> DataFrame:
     """Add `reason`, the first thing that is wrong with each of these bad records, in the words of the contract."""
-    return (
-        _parsed(records, source)
-        .withColumn("reason", _reason(source, F.col("_text"), F.col("event")))
-        .drop("_text", "_parsed", "event")
-    )
-
-
-def _parsed(records: DataFrame, source: Source) -> DataFrame:
-    fields = [json_records.typed(F.col("_parsed"), f).alias(f.name) for f in source.record.fields]
-    return (
-        records.withColumn("_text", F.rtrim(json_records.text_of(F.col("value"))))
-        .withColumn("_parsed", json_records.parse(F.col("_text"), source))
-        .withColumn("event", F.struct(*fields))
-    )
-
-
-def _is_good(source: Source, text: Column, parsed: Column, event: Column) -> Column:
-    fits = [~breaks(source, f, event[f.name]) for f in source.record.fields]
-    dates = [
-        parsed[f.name].isNull() | event[f.name].isNotNull()
-        for f in source.record.fields
-        if f.spark_type in {"timestamp", "date"}
-    ]
-    whole = [
-        parsed.isNotNull(),
-        parsed[json_records.CORRUPT].isNull(),
-        json_records.is_whole(text),
-        ~json_records.mistyped_text(text, parsed, source),
-    ]
-    return F.coalesce(reduce(lambda a, b: a & b, [*whole, *dates, *fits]), F.lit(False))
-
-
-def breaks(source: Source, field: avro.Column, value: Column) -> Column:
-    """True when a value of the right type is still not one that the contract, or a store, can take."""
-    rules = [value.isNull()] if not field.nullable else []
-    if field.symbols:
-        rules.append(~value.isin(*field.symbols))
-    if field.spark_type in {"timestamp", "date"}:
-        earliest, latest = _range(source, field)
-        rules.append(~((value >= F.lit(earliest).cast("timestamp")) & (value < F.lit(latest).cast("timestamp"))))
-    if field.spark_type in {"float", "double"}:
-        rules.append(F.isnan(value) | (F.abs(value) == float("inf")))
-    return F.coalesce(reduce(lambda a, b: a | b, rules, F.lit(False)), F.lit(False))
-
-
-def _reason(source: Source, text: Column, event: Column) -> Column:
+    form = _FORMATS[source.format]
     checks = [
-        F.when(F.col("value").isNull(), F.lit("no value (a tombstone)")),
-        F.when(text.isNull(), F.lit("not UTF-8")),
-        F.when(F.length(F.trim(text)) == 0, F.lit("empty value")),
-        F.when(F.json_object_keys(text).isNull(), F.lit("not a JSON object")),
-        *[_field_reason(source, f, text, event[f.name]) for f in source.record.fields],
-        F.when(~json_records.is_whole(text), F.lit("not one whole JSON object: text after its end, or an error in it")),
+        *form.reasons(source),
+        *[_field_reason(form, source, f) for f in source.record.fields],
+        *form.last_reasons(),
         F.lit("does not fit the schema"),
     ]
-    return F.coalesce(*checks)
+    return (
+        form.with_event(records, source, schemas).withColumn("reason", F.coalesce(*checks)).drop(*form.WORKING, "event")
+    )
 
 
-def _field_reason(source: Source, field: avro.Column, text: Column, value: Column) -> Column:
-    wrong = F.coalesce(json_records.mismatch(text, field, value), _broken_rule(source, field, value))
+def _field_reason(form: Format, source: Source, field: avro.Column) -> Column:
+    value = F.col("event")[field.name]
+    wrong = F.coalesce(form.mismatch(field, value), broken_rule(source, field, value))
     return F.when(wrong.isNotNull(), F.concat(F.lit(f"{field.name}: "), wrong))
-
-
-def _broken_rule(source: Source, field: avro.Column, value: Column) -> Column:
-    expected = f"expected {json_records.describe(field)}"
-    if field.symbols:
-        expected = f"expected one of {', '.join(field.symbols)}"
-    if field.spark_type in {"timestamp", "date"}:
-        expected = "expected {} to {}".format(*_range(source, field))
-    found = F.concat(F.lit(f"{expected}, found "), F.substring(value.cast("string"), 1, 80))
-    return F.when(value.isNotNull() & breaks(source, field, value), found)
-
-
-def _range(source: Source, field: avro.Column) -> tuple[str, str]:
-    return (_EARLIEST_EVENT, _LATEST_EVENT) if field.name == source.event.time else (_EARLIEST, _LATEST)

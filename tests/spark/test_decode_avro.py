@@ -1,0 +1,98 @@
+"""Avro records in Confluent's wire format, written by an older, the current and a newer producer."""
+
+import io
+import json
+import struct
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import fastavro
+import pytest
+from pyspark.sql import Row, SparkSession, functions as F
+
+from millrace.contracts.avro import read_record
+from millrace.contracts.source import Source, source_from
+from spark_jobs.transforms.decode import decode, explain
+
+TIME = {"type": "long", "logicalType": "timestamp-micros"}
+FIELDS: list[dict[str, Any]] = [
+    {"name": "id", "type": "string"},
+    {"name": "at", "type": TIME},
+    {"name": "price", "type": "double"},
+    {"name": "kind", "type": {"type": "enum", "name": "Kind", "symbols": ["a", "b"]}},
+    {"name": "note", "type": ["null", "string"], "default": None},
+]
+AT = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def schema(fields: list[dict[str, Any]]) -> str:
+    return json.dumps({"type": "record", "name": "Booking", "fields": fields})
+
+
+OLD, CURRENT, NEWER = (
+    schema(FIELDS[:4]),
+    schema(FIELDS),
+    schema([*FIELDS, {"name": "seat", "type": "int"}]),
+)
+SCHEMAS = {1: OLD, 2: CURRENT, 3: NEWER}
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    folder: Path = tmp_path_factory.mktemp("travel") / "bookings"
+    folder.mkdir()
+    (folder / "event.avsc").write_text(CURRENT)
+    contract = {
+        "owner": "x", "description": "x", "topic": {"name": "bookings"}, "format": "avro",
+        "event": {"id": "id", "time": "at"},
+    }  # fmt: skip
+    return source_from(contract, folder, read_record(folder / "event.avsc"))
+
+
+def record(number: int, text: str, **values: Any) -> bytes:
+    body = io.BytesIO()
+    event = {"id": "1", "at": AT, "price": 2.5, "kind": "a", **values}
+    fastavro.schemaless_writer(body, fastavro.parse_schema(json.loads(text)), event)
+    return b"\0" + struct.pack(">I", number) + body.getvalue()
+
+
+GOOD = [record(1, OLD), record(2, CURRENT, note="hi"), record(3, NEWER, note=None, seat=7)]
+BAD = {
+    None: "no value (a tombstone)",
+    b"{}": "not in Confluent's wire format",
+    record(9, CURRENT): "no record of schema id 9, or no such schema in the registry",
+    record(2, CURRENT)[:9]: "no record of schema id 2, or no such schema in the registry",
+    record(2, CURRENT, price=float("nan")): "price: expected double, found NaN",
+    record(2, CURRENT, at=datetime(9000, 1, 1, tzinfo=UTC)): (
+        "at: expected 1970-01-01 to 2100-01-01, found 9000-01-01 00:00:00"
+    ),
+}
+
+
+def test_each_writer_is_read_into_the_contract(spark: SparkSession, source: Source) -> None:
+    df = spark.createDataFrame([(n, bytearray(v)) for n, v in enumerate(GOOD)], "n int, value binary")
+    rows: list[Row] = (
+        decode(df, source, SCHEMAS)
+        .select("n", "good", "unknown_fields", "event.id", "event.note", F.col("event.at").cast("string").alias("at"))
+        .orderBy("n")
+        .collect()
+    )
+    assert [(r.good, r.id, r.note, r.at) for r in rows] == [
+        (True, "1", None, "2026-01-01 12:00:00"),
+        (True, "1", "hi", "2026-01-01 12:00:00"),
+        (True, "1", None, "2026-01-01 12:00:00"),
+    ]
+    assert [r.unknown_fields for r in rows] == [None, None, '{"seat":7}']
+
+
+def test_bad_records_are_told_why(spark: SparkSession, source: Source) -> None:
+    values = [(n, bytearray(v) if v is not None else None) for n, v in enumerate(BAD)]
+    df = spark.createDataFrame(values, "n int, value binary")
+    assert not any(row.good for row in decode(df, source, SCHEMAS).collect())
+    assert [r.reason for r in explain(df, source, SCHEMAS).orderBy("n").collect()] == list(BAD.values())
+
+
+def test_without_schemas_nothing_is_read(spark: SparkSession, source: Source) -> None:
+    df = spark.createDataFrame([(bytearray(GOOD[0]),)], "value binary")
+    assert decode(df, source).collect()[0].good is False
