@@ -7,12 +7,11 @@ import typer
 from rich.console import Console
 
 from deploy.local import downloads
-from deploy.local.first_run import create_tables
+from deploy.local.first_run import create_lake_tables, create_tables
 from deploy.local.parts import all_parts
 from deploy.local.stack import Part, Stack, this_stack
 from millrace.errors import MillraceError
 from millrace.settings import read_settings
-from spark_jobs.deploy_gold import main as deploy_gold
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, no_args_is_help=True)
 
@@ -57,7 +56,7 @@ def setup() -> None:
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     stack = _stack()
     create_tables(stack)
-    deploy_gold()
+    create_lake_tables(stack)
     _part(stack, "airflow-api-server").finish()
 
 
