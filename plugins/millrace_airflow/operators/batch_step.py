@@ -1,5 +1,6 @@
 """One step of the medallion as an Airflow task: a function of spark_jobs, called over Spark Connect."""
 
+import logging
 from dataclasses import fields
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,8 @@ class BatchStepOperator(BaseOperator):
         interval, chosen = interval_of(context), settings()
         function = getattr(import_module(self.step.module), self.step.function)
         self.log.info("%s of %s for [%s, %s)", self.step.function, self.table, interval.start, interval.end)
+        # A session that ends warns of results that it had no time to release; the server releases them with it.
+        logging.getLogger("pyspark.sql.connect.logging").setLevel(logging.ERROR)
         self._session = connect_session(chosen)
         try:
             run = BatchRun(self._session, chosen, catalog(chosen.project_dir), interval, context["dag_run"].run_id)
