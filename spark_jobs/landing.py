@@ -73,7 +73,9 @@ class LandingBatches:
         if self.source.format == "avro" and not decoded.filter(~F.col("good")).isEmpty():
             refuse_new_schemas(self.app.settings, self.source, self.schemas)
         bad = self._append_good(decoded, batch_id)
-        if bad != 0:
+        if bad is None:
+            bad = bad_records(decoded).count()
+        if bad:
             self.quarantine.write(bad_records(decoded), self._identity(), batch_id)
         self._commit_offsets(batch_id)
         self.upkeep.after_batch(decoded.sparkSession)

@@ -21,6 +21,7 @@ INDEX = f"{names.OPS}.quarantine"
 INDEX_COLUMNS = [
     "source", "stage", "reason", "kafka_topic", "kafka_partition", "kafka_offset", "append_time", "ingestion_timestamp",
 ]  # fmt: skip
+_ORDER = [("kafka_partition", "ascending"), ("kafka_offset", "ascending")]
 
 
 class Quarantine:
@@ -38,22 +39,16 @@ class Quarantine:
         self._index_behind = True
 
     def write(self, bad: DataFrame, app_id: str, batch_id: int) -> None:
-        """Write one batch of bad records, as Kafka gave them; there may turn out to be none."""
-        records = bad.persist()
+        """Write one batch of bad records, as Kafka gave them; they are read and explained once."""
+        rows = quarantine_rows(bad, self._source, self._schemas)
+        kept = rows.coalesce(rows.sparkSession.sparkContext.defaultParallelism).persist()
         try:
-            count = records.count()
-            if count:
-                self._write(
-                    quarantine_rows(records, self._source, self._schemas), f"{app_id}:{batch_id}", app_id, batch_id
-                )
-                log.warning("%s: %d records to quarantine", self._source.name, count)
+            sent = send_dead_letters(self._settings, self._source, kept.toLocalIterator())
+            append_once(kept, self._path, app_id, batch_id)
+            log.warning("%s: %d records to quarantine", self._source.name, sent)
+            self._index(kept, f"{app_id}:{batch_id}")
         finally:
-            records.unpersist()
-
-    def _write(self, rows: DataFrame, token: str, app_id: str, batch_id: int) -> None:
-        send_dead_letters(self._settings, self._source, rows.toLocalIterator())
-        append_once(rows, self._path, app_id, batch_id)
-        self._index(rows, token)
+            kept.unpersist()
 
     def _index(self, bad: DataFrame, token: str) -> None:
         try:
@@ -79,13 +74,13 @@ class Quarantine:
         self._insert(missed.where(F.col("ingestion_timestamp") >= since), None)
 
     def _insert(self, rows: DataFrame, token: str | None) -> None:
-        lines = rows.select(*INDEX_COLUMNS).orderBy("kafka_partition", "kafka_offset").toArrow()
+        lines = rows.select(*INDEX_COLUMNS).toArrow().sort_by(_ORDER)
         options = {"insert_deduplication_token": token} if token else {"insert_deduplicate": 0}
         self._clickhouse.mine().insert_arrow(INDEX, lines, settings=options)
 
 
-def send_dead_letters(settings: Settings, source: Source, rows: Iterable[Row]) -> None:
-    """Produce the original bytes to the dead-letter topic and wait for every acknowledgement."""
+def send_dead_letters(settings: Settings, source: Source, rows: Iterable[Row]) -> int:
+    """Produce the original bytes to the dead-letter topic, wait for every acknowledgement, and give their number."""
     topic = names.dead_letter_topic(source.topic.name)
     producer = Producer(
         {
@@ -97,11 +92,13 @@ def send_dead_letters(settings: Settings, source: Source, rows: Iterable[Row]) -
         }
     )
     failed: list[str] = []
-    for row in rows:
+    sent = 0
+    for sent, row in enumerate(rows, 1):  # noqa: B007 - the last number is the count
         _produce(producer, topic, row, failed)
     left = producer.flush(90)
     if left or failed:
         raise TransientError(f"{left + len(failed)} records did not reach topic {topic}: {failed[:1]}")
+    return sent
 
 
 def _produce(producer: Producer, topic: str, row: Row, failed: list[str]) -> None:
