@@ -3,7 +3,10 @@
 import importlib
 import sys
 
-SLOW_IMPORTS = ("great_expectations", "pyspark.sql.connect.session", "pyspark.sql.connect.functions", "pandas")
+SLOW_IMPORTS = (
+    "great_expectations", "pyspark.sql.connect.session", "pyspark.sql.connect.functions", "pandas",
+    "clickhouse_connect", "confluent_kafka", "psycopg", "pydantic_settings", "sqlglot",
+)  # fmt: skip
 """LocalExecutor forks its task processes from the scheduler: what that imported once, no task imports again."""
 
 __all__: list[str] = []
