@@ -12,8 +12,7 @@ from millrace.clickhouse.client import connect as connect_clickhouse
 from millrace.clickhouse.live import create_live
 from millrace.clickhouse.realtime import create_realtime, outdated
 from millrace.contracts.catalog import Catalog
-from millrace.control.database import apply_schema
-from millrace.control.database import connect as connect_postgres
+from millrace.control.database import apply_schema, connect as connect_postgres
 from millrace.control.groups import read_group
 from millrace.registry import register
 from millrace.settings import ROOT, Settings

@@ -38,7 +38,7 @@ class TopicSpec:
 
 
 def admin(settings: Settings) -> AdminClient:
-    return AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "socket.timeout.ms": 10_000})
+    return AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "socket.timeout.ms": 10_000, "log_level": 4})
 
 
 def wanted_topics(settings: Settings, catalog: Catalog) -> tuple[TopicSpec, ...]:
