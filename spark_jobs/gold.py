@@ -50,8 +50,9 @@ def stage_gold(run: BatchRun, name: str) -> GoldStaged:
         UPDATED_AT, F.date_trunc("millisecond", F.lit(now))
     )
     lake.write_aside(candidates, run.staging("gold", name), model.partition, note=versions)
-    _refuse_other_partitions(run, model, values)
-    staged = GoldStaged(_staged(run, model).count(), _texts(values))
+    counts = _counts(_staged(run, model), model.partition)
+    _refuse_other_partitions(model, set(counts), values)
+    staged = GoldStaged(sum(counts.values()), _texts(values))
     log.info("gold.%s, %s: %s", name, run.interval, staged)
     return staged
 
@@ -84,11 +85,16 @@ def ensure_gold(run: BatchRun, model: GoldModel, columns: Sequence[Column]) -> N
     lake.ensure(run.spark, run.path("gold", model.name), columns, partition=model.partition)
 
 
-def _refuse_other_partitions(run: BatchRun, model: GoldModel, values: Values) -> None:
+def _counts(df: DataFrame, partition: str | None) -> dict[object, int]:
+    """Rows of each partition; all under None where there are no partitions."""
+    part = F.col(partition) if partition else F.lit(None)
+    return {row[0]: row[1] for row in df.groupBy(part).agg(F.count("*")).collect()}
+
+
+def _refuse_other_partitions(model: GoldModel, made: set[object], values: Values) -> None:
     """A model that moves rows to partitions of its own making cannot be recomputed partition by partition."""
     if model.partition is None:
         return
-    made = {row[0] for row in _staged(run, model).select(model.partition).distinct().collect()}
     if other := sorted(map(str, made - set(values))):
         raise ConfigError(
             f"{model.path}:{model.sql_line}: rows of {model.partition} {', '.join(_texts(values))} came out as "

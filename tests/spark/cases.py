@@ -4,6 +4,7 @@ import hmac
 import json
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -59,6 +60,8 @@ def _equal(found: Any, wanted: Any, key: bytes) -> bool:
         return found.astimezone(UTC) == _moment(wanted)
     if isinstance(found, date):
         return found.isoformat() == wanted
+    if isinstance(found, Decimal):
+        return found == Decimal(str(wanted))
     return bool(found == wanted)
 
 

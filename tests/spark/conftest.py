@@ -21,10 +21,10 @@ def spark() -> Iterator[SparkSession]:
     # PySpark then takes a free port: 15002 may be that of a stack that runs here.
     os.environ["SPARK_TESTING"] = "1"
     builder = SparkSession.builder.remote("local[2]")
-    # Rows are few: compiling code for them, by Spark or by the JVM, would cost more than it saves.
+    # Rows are few: compiling code for them would cost more than it saves.
     own = {
         "spark.driver.memory": "1g",
-        "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:+UseSerialGC",
+        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC",
         "spark.ui.enabled": "false",
         "spark.sql.shuffle.partitions": "1",
         "spark.sql.codegen.wholeStage": "false",

@@ -73,5 +73,5 @@ class TinyLake:
 
     def rows(self, layer: names.Layer, table: str, *without: str) -> list[Row]:
         """Every row and column, in a fixed order, leaving out the columns `without`."""
-        rows = [row.asDict() for row in self.table(layer, table).drop(*without).collect()]
+        rows = [row.asDict(recursive=True) for row in self.table(layer, table).drop(*without).collect()]
         return sorted(rows, key=repr)
