@@ -1,22 +1,15 @@
 """What the page shows, read afresh from the control plane and from ClickHouse."""
 
-from collections.abc import Sequence
 from typing import Any
 
 from millrace import names
-from millrace.clickhouse.client import connect as connect_clickhouse, is_transient
 from millrace.control.database import connect
 from millrace.control.groups import GroupState, read_group
 from millrace.control.ledger import Entry, read_entries
-from millrace.errors import TransientError
 from millrace.settings import Settings
-from millrace_airflow.pages.section import Cell, Section, Tone, age, count, moment, section
+from millrace_airflow.pages.section import Cell, Section, Tone, age, count, moment, section, span
+from millrace_airflow.progress import QueryProgress, ask, query_progress
 
-_QUERIES = """
-SELECT query, countIf(at > now() - 60) AS batches, sumIf(rows, at > now() - 60) / 60 AS rate,
-    argMax(lag_records, at) AS lag, argMax(freshness_ms, at) / 1000 AS freshness,
-    quantileIf(0.95)(batch_ms, at > now() - 60) / 1000 AS batch, dateDiff('second', max(at), now()) AS idle
-FROM ops.stream_progress WHERE at > now() - INTERVAL 1 DAY GROUP BY query ORDER BY query"""
 _GATES = """
 SELECT max(ran_at) AS at, layer || '.' || `table` AS name, interval, count(),
     countIf(NOT success AND severity = 'critical'), countIf(NOT success AND severity != 'critical'),
@@ -35,13 +28,13 @@ def overview(settings: Settings) -> tuple[Section, ...]:
             "Streaming queries",
             "Rates of the last minute; lag counts the records in Kafka that a query has not read yet.",
             ("query", "rows/s", "lag", "freshness", "batch p95", "batches/min", "last batch"),
-            lambda: [_query_row(*row) for row in _ask(settings, _QUERIES)],
+            lambda: [_query_row(progress) for progress in query_progress(settings)],
         ),
         section(
             "Gates",
             "The latest audits; a critical rule that breaks blocks publication, a warning is reported.",
             ("ran at (UTC)", "table", "interval", "rules", "critical", "warnings", "rows", "run"),
-            lambda: [_gate_row(*row) for row in _ask(settings, _GATES)],
+            lambda: [_gate_row(*row) for row in ask(settings, _GATES)],
         ),
         section(
             "Ledger",
@@ -63,7 +56,7 @@ def overview(settings: Settings) -> tuple[Section, ...]:
             "Quarantine, last 24 hours",
             "Records that could not go on, with their bytes in lake/quarantine and in the dead-letter topic.",
             ("source", "stage", "reason", "last hour", "last day", "newest (UTC)"),
-            lambda: [_quarantine_row(*row) for row in _ask(settings, _QUARANTINE)],
+            lambda: [_quarantine_row(*row) for row in ask(settings, _QUARANTINE)],
         ),
     )
 
@@ -81,21 +74,11 @@ def group_tone(group: GroupState, settings: Settings) -> Tone:
     return "good" if group.state == "running" else "warn"
 
 
-def _ask(settings: Settings, query: str) -> Sequence[Sequence[Any]]:
-    try:
-        client = connect_clickhouse(settings, names.OPS)
-        return client.query(query).result_rows
-    except Exception as error:
-        if is_transient(error):
-            raise TransientError(f"ClickHouse does not answer: {error}") from error
-        raise
-
-
-def _query_row(query: str, batches: int, rate: float, lag: int, fresh: float, batch: float, idle: int) -> list[Cell]:
-    behind: Tone = "warn" if lag > 10 * max(rate, 100) else ""
+def _query_row(p: QueryProgress) -> list[Cell]:
+    behind: Tone = "warn" if p.lag > 10 * max(p.rows_per_second, 100) else ""
     return [
-        Cell(query), Cell(count(rate)), Cell(count(lag), behind), Cell(age(fresh)),
-        Cell(age(batch) if batches else ""), Cell(count(batches)), Cell(age(idle), "dim"),
+        Cell(p.query), Cell(count(p.rows_per_second)), Cell(count(p.lag), behind), Cell(age(p.freshness)),
+        Cell(age(p.batch_p95)), Cell(count(p.batches)), Cell(age(p.idle), "dim"),
     ]  # fmt: skip
 
 
@@ -103,7 +86,7 @@ def _gate_row(
     at: Any, table: str, interval: str, rules: int, critical: int, warnings: int, rows: int, run: str
 ) -> list[Cell]:
     return [
-        Cell(moment(at)), Cell(table), Cell(interval, "dim"), Cell(count(rules)),
+        Cell(moment(at)), Cell(table), Cell(span(interval), "dim"), Cell(count(rules)),
         Cell(count(critical), "bad" if critical else "good"), Cell(count(warnings), "warn" if warnings else ""),
         Cell(count(rows)), Cell(run, "dim"),
     ]  # fmt: skip

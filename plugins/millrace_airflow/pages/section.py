@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Literal
 
 from millrace.errors import TransientError
@@ -51,6 +51,15 @@ def age(seconds: float | None) -> str:
         if seconds < upto:
             return f"{seconds / size:.0f} {unit}"
     return f"{seconds / 86_400:.0f} d"
+
+
+def span(key: str) -> str:
+    """An interval's key, `<start>-<end>` in compact ISO form, as people read it; unchanged if it is no such key."""
+    try:
+        start, end = (datetime.strptime(part, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC) for part in key.split("-"))
+    except ValueError:
+        return key
+    return f"{start:%Y-%m-%d %H:%M} to {end:%H:%M:%S}"
 
 
 def moment(value: datetime | None) -> str:

@@ -16,11 +16,14 @@ from millrace.errors import ConfigError, TransientError
 from millrace.launch import fingerprint
 from millrace.settings import Settings, settings
 from millrace_airflow.driver import has_ended
+from millrace_airflow.progress import query_progress, told as told_progress
 from millrace_airflow.supervision import Action, Decision, decide
 
 POLL_SECONDS = 3.0
 FINGERPRINT_EVERY = 4
 """Polls between two looks at the project's files."""
+RATES_EVERY = 200
+"""Polls between two lines in the task's log that tell how fast the queries go."""
 
 
 def wanted_fingerprint(chosen: Settings) -> str | None:
@@ -29,6 +32,14 @@ def wanted_fingerprint(chosen: Settings) -> str | None:
         return fingerprint(read_catalog(chosen.project_dir))
     except (ConfigError, OSError):
         return None
+
+
+def rates() -> str:
+    """How fast the queries go, in one line."""
+    try:
+        return told_progress(query_progress(settings()))
+    except TransientError as error:
+        return f"no rates: {error}"
 
 
 class StreamGroupTrigger(BaseTrigger):
@@ -60,6 +71,8 @@ class StreamGroupTrigger(BaseTrigger):
             if decision.reason != told:
                 self.log.info("%s: %s", self.group, decision.reason)
                 told = decision.reason
+            elif group is not None and group.alive and self._polls % RATES_EVERY == 0:
+                self.log.info("%s: %s", self.group, await asyncio.to_thread(rates))
             if decision.action is not Action.WATCH and self._due(group, decision):
                 waited = self.not_before is not None
                 fired = {"action": decision.action.value, "reason": decision.reason, "waited": waited}
