@@ -1,4 +1,4 @@
-"""The page in the Airflow UI: what it shows, whom it lets in, and that a service that is down spoils one section only."""
+"""The page in the Airflow UI: what it shows, whom it lets in, and what a service that is down spoils."""
 
 from dataclasses import replace
 from types import SimpleNamespace
