@@ -1,0 +1,90 @@
+"""Which bronze rows silver takes: the transforms alone, without a lake."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from pyspark.sql import DataFrame, SparkSession, functions as F
+
+from millrace.contracts.columns import bronze_columns
+from millrace.contracts.read import read_source
+from millrace.contracts.source import Source
+from millrace.errors import ConfigError
+from millrace.settings import ROOT
+from spark_jobs.edges.refinement import read_refinement
+from spark_jobs.transforms.silver import conform, drop_repeats, drop_seen, judge
+from tests.spark.tiny_lake import Row, event
+
+SOURCE = read_source(ROOT / "sources" / "shop" / "user_events")
+MINUTES = SOURCE.dedup_window / timedelta(minutes=1)
+
+
+def frame(spark: SparkSession, *rows: Row) -> DataFrame:
+    columns = bronze_columns(SOURCE)
+    schema = ", ".join(f"`{c.name}` {c.spark_type}" for c in columns)
+    return spark.createDataFrame([tuple(row[c.name] for c in columns) for row in rows], schema)
+
+
+def offsets(df: DataFrame) -> list[int]:
+    return sorted(row[0] for row in df.select("kafka_offset").collect())
+
+
+def test_a_repeat_counts_from_the_one_before_it(spark: SparkSession):
+    rows = frame(
+        spark,
+        event(0, 0),
+        event(1, MINUTES, event_id="e0"),
+        event(2, 2 * MINUTES, event_id="e0"),
+        event(3, 3 * MINUTES + 1, event_id="e0"),
+        event(4, 1),
+    )
+    assert offsets(drop_repeats(rows, SOURCE)) == [0, 3, 4]
+
+
+def test_of_one_moment_the_lower_partition_and_offset_win(spark: SparkSession):
+    rows = frame(
+        spark,
+        event(7, 0, event_id="a", kafka_partition=1),
+        event(9, 0, event_id="a"),
+        event(8, 0, event_id="a"),
+    )
+    assert offsets(drop_repeats(rows, SOURCE)) == [8]
+
+
+def test_what_was_seen_within_the_window_is_dropped(spark: SparkSession):
+    rows = frame(spark, event(5, MINUTES, event_id="a"), event(6, MINUTES + 1, event_id="b"), event(7, 9))
+    earlier = frame(spark, event(0, 0, event_id="a"), event(1, 0, event_id="b"), event(2, 0, event_id="c"))
+    assert offsets(drop_seen(rows, earlier, SOURCE)) == [6, 7]
+
+
+def test_columns_that_the_table_lacks_read_as_null(spark: SparkSession):
+    old = frame(spark, event(0, 0)).drop("page", "unknown_fields")
+    row = conform(old, bronze_columns(SOURCE)).collect()[0]
+    assert (row["page"], row["event_id"]) == (None, "e0")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Source:
+    return SOURCE.model_copy(update={"folder": tmp_path})
+
+
+def test_a_source_refines_and_rejects_by_its_own_rules(spark: SparkSession, source: Source):
+    (source.folder / "silver.py").write_text(
+        "from pyspark.sql import functions as F\n"
+        "REJECT_RULES = {'page is not a path': \"NOT startswith(page, '/')\"}\n"
+        "def refine(df):\n"
+        "    return df.withColumn('page', F.trim('page'))\n"
+    )
+    own = read_refinement(source)
+    rows = frame(spark, event(0, 0, page=" /a "), event(1, 1, page="a"), event(2, 2, event_id="", page="a"))
+    judged = own.refine(rows).transform(judge, source, own.reject_rules)
+    reasons = {row[0]: row[1] for row in judged.select("kafka_offset", "reason").collect()}
+    assert reasons == {0: None, 1: "page is not a path", 2: "event_id is missing or blank"}
+    assert judged.where(F.col("kafka_offset") == 0).collect()[0]["page"] == "/a"
+
+
+@pytest.mark.parametrize("text", ["refine = 3", "import nothing_of_this_name", "REJECT_RULES = ['x']"])
+def test_a_broken_silver_py_is_named(source: Source, text: str):
+    (source.folder / "silver.py").write_text(text)
+    with pytest.raises(ConfigError, match=r"silver\.py:1"):
+        read_refinement(source)
