@@ -16,6 +16,7 @@ from deploy.local.log_view import show_logs
 from deploy.local.parts import all_parts
 from deploy.local.report import status_table, where_to_look
 from deploy.local.stack import Stack, this_stack
+from deploy.local.supervision import Supervisor
 from millrace.cli.errors import CleanErrors
 from millrace.settings import read_settings
 
@@ -38,9 +39,11 @@ def up(only: Annotated[str, typer.Option(help="Parts to start, separated by comm
     names = only.split(",") if only else known
     for name in names:
         _known(name, known)
-    lifecycle.up(stack, names, console)
-    if not only:
-        console.print(where_to_look(stack))
+    try:
+        lifecycle.up(stack, names, console)
+    finally:  # what did come up is where to look for why the rest did not
+        if not only and Supervisor(stack).is_up():
+            console.print(where_to_look(stack))
     console.print(f"up after {monotonic() - began:.0f} s", style="dim")
 
 

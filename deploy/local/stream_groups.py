@@ -15,6 +15,8 @@ STOPPED_BY = "make down, was "
 """In `desired_by`: the stack wished the drain, and restores the wish that follows when it comes up again."""
 DRAIN_SECONDS = 45.0
 LAUNCH_SECONDS = 300.0
+START_SECONDS = 900.0
+"""A driver that was launched and holds its lease is only slow, e.g. on a machine that does other things too."""
 
 
 def drain(stack: Stack) -> str:
@@ -43,11 +45,12 @@ def await_driver(stack: Stack) -> str:
     with connect(stack.settings) as conn:
         if (group := read_group(conn, STREAM_GROUP)).desired == "drained":
             return f"drained by {group.desired_by}; resume it with the DAG stream_control"
-        if not _waited(lambda: not _works(read_group(conn, STREAM_GROUP)), LAUNCH_SECONDS):
+        launched = _waited(lambda: not read_group(conn, STREAM_GROUP).alive, LAUNCH_SECONDS)
+        if not (launched and _waited(lambda: not _works(read_group(conn, STREAM_GROUP)), START_SECONDS)):
             group = read_group(conn, STREAM_GROUP)
             log = stack.logs / f"stream-{STREAM_GROUP}.log"
             raise MillraceError(
-                f"stream group '{STREAM_GROUP}' did not start in {LAUNCH_SECONDS:.0f} s (state {group.state}, "
+                f"stream group '{STREAM_GROUP}' did not start (state {group.state}, "
                 f"{group.attempts} launches, last error: {group.last_error or 'none'})\n"
                 f"its log is {log}; its supervision is the DAG stream_group_{STREAM_GROUP} in Airflow"
             )
