@@ -15,7 +15,7 @@ from millrace.errors import FencedError
 Desired = Literal["running", "paused", "drained"]
 State = Literal["stopped", "starting", "running", "paused", "draining"]
 
-LAUNCH_GRACE = 90.0
+LAUNCH_GRACE = 150.0
 """Seconds that a launched driver has to take the lease, before another launch is allowed."""
 
 
