@@ -12,7 +12,9 @@ from rich.console import Console
 
 from millrace.contracts.catalog import catalog
 from millrace.errors import ConfigError, MillraceError
+from millrace.registry import register
 from millrace.settings import settings
+from simulators.codec import encoder
 from simulators.run import Plan, Report, run
 
 Share = Annotated[float, typer.Option(min=0, max=1)]
@@ -53,7 +55,8 @@ def main(  # noqa: PLR0913, PLR0917 - the options of a command line
 def _send(name: str, plan: Plan, stop: threading.Event, truth: Path | None) -> Report:
     here = settings()
     source = catalog(here.project_dir).source(name)
-    return run(source, plan, here.kafka_bootstrap, stop.is_set, console.print, truth)
+    encode = encoder(source, register(here, source) if source.format == "avro" else None)
+    return run(source, plan, encode, here.kafka_bootstrap, stop.is_set, console.print, truth)
 
 
 def _instant(text: str | None) -> float | None:

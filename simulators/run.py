@@ -15,7 +15,7 @@ from confluent_kafka import KafkaException, Producer
 from millrace.contracts.source import Source
 from millrace.errors import ConfigError, TransientError
 from simulators import generic, pacing
-from simulators.codec import Encode, encoder
+from simulators.codec import Encode
 from simulators.delivery import Delivery, producer
 from simulators.event import Event, Simulator
 from simulators.faults import duplicates, late, malformed, skewed
@@ -101,11 +101,11 @@ def events(source: Source, plan: Plan, encode: Encode, start: float, now: Callab
 
 
 def run(
-    source: Source, plan: Plan, bootstrap: str, stopped: Callable[[], bool], say: Callable[[str], None],
+    source: Source, plan: Plan, encode: Encode, bootstrap: str, stopped: Callable[[], bool], say: Callable[[str], None],
     truth: Path | None = None,
 ) -> Report:  # fmt: skip
     """Send the plan's events until its count is reached or `stopped`, then wait for every acknowledgement."""
-    encode, client = encoder(source), connect(bootstrap, source.topic.name)
+    client = connect(bootstrap, source.topic.name)
     start, began = time.time() if plan.start is None else plan.start, time.monotonic()
     flow = events(source, plan, encode, start, time.time)
     if plan.rate:

@@ -1,12 +1,15 @@
 """The simulators: same seed, same events; every event fits its schema; faults come in the shares asked for."""
 
+import io
 import json
 from collections import Counter
 from datetime import datetime
 from pathlib import Path
 from random import Random
+from typing import Any
 from uuid import UUID
 
+import fastavro
 import pytest
 
 from millrace.contracts.catalog import read_catalog
@@ -197,8 +200,34 @@ def test_every_source_of_the_project_can_be_fed() -> None:
             assert all(tuple(json.loads(text)) == source.fields for text in sent(source, plan(20)))
 
 
-def test_avro_is_refused_by_name(everything: Source) -> None:
-    with pytest.raises(ConfigError, match="json so far, not avro"):
+def test_avro_comes_in_confluent_wire_format(everything: Source) -> None:
+    source = everything.model_copy(update={"format": "avro"})
+    encode, schema = encoder(source, 7), fastavro.parse_schema(json.loads(source.record.text))
+    for event in events(source, plan(50), encode, START, lambda: START):
+        value = encode(event.fields)
+        assert value[:5] == b"\0\0\0\0\7"
+        assert fastavro.schemaless_reader(io.BytesIO(value[5:]), schema, None) == readable(event.fields)
+
+
+def readable(fields: dict[str, Any]) -> dict[str, Any]:
+    """What a reader of the schema gets: its times have milliseconds."""
+    at: datetime = fields["at"]
+    return fields | {"at": at.replace(microsecond=at.microsecond // 1000 * 1000)}
+
+
+def test_broken_avro_cannot_be_read(everything: Source) -> None:
+    source = everything.model_copy(update={"format": "avro"})
+    encode, schema = encoder(source, 7), fastavro.parse_schema(json.loads(source.record.text))
+    broken = [e.raw for e in events(source, plan(500, malformed=0.2), encode, START, lambda: START) if e.raw]
+    assert len(broken) > 50
+    for value in broken:
+        if value[:5] == b"\0\0\0\0\7":
+            with pytest.raises((EOFError, IndexError, ValueError)):
+                fastavro.schemaless_reader(io.BytesIO(value[5:]), schema, None)
+
+
+def test_avro_without_the_id_of_its_schema_is_refused(everything: Source) -> None:
+    with pytest.raises(ConfigError, match="id of its schema"):
         encoder(everything.model_copy(update={"format": "avro"}))
 
 
