@@ -1,4 +1,4 @@
-"""The timetable of medallion DAGs: no interval is skipped after an outage, none made up before the first."""
+"""The timetable of scheduled DAGs: no interval is skipped after an outage, none made up before the first."""
 
 from datetime import timedelta
 

@@ -17,6 +17,8 @@ _SHARED = {
     "spark.sql.shuffle.partitions": "4",
     "spark.sql.ansi.enabled": "true",
     "spark.ui.showConsoleProgress": "false",
+    # VACUUM lists a table in this many tasks, 10,000 by default: minutes of two cores for a table of ten files.
+    "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
     # The pseudonym key travels in plans as a pair of 64-byte literals.
     "spark.sql.redaction.string.regex": "X'[0-9A-Fa-f]{128}'|0x[0-9A-Fa-f]{128}",
     "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|pseudonym",

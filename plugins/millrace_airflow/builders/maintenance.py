@@ -1,6 +1,6 @@
 """The daily DAG that looks after the tables that the batch writes; the stream application looks after bronze."""
 
-from airflow.sdk import DAG, CronTriggerTimetable, Param, TriggerRule
+from airflow.sdk import DAG, Param, TriggerRule
 
 from millrace import names
 from millrace.contracts.catalog import Catalog
@@ -9,6 +9,7 @@ from millrace_airflow.builders import documents
 from millrace_airflow.builders.defaults import PLATFORM_OWNER, dag_arguments, domain_owner
 from millrace_airflow.operators.batch_step import BatchStepOperator
 from millrace_airflow.operators.maintenance_step import MaintenanceStepOperator
+from millrace_airflow.timetable import GaplessTimetable
 
 
 def maintenance_dag(catalog: Catalog) -> DAG:
@@ -17,7 +18,7 @@ def maintenance_dag(catalog: Catalog) -> DAG:
     with DAG(
         dag_id=names.MAINTENANCE_DAG,
         description="Compacts and vacuums silver and gold, and removes old staging folders.",
-        schedule=CronTriggerTimetable("30 3 * * *", timezone="UTC"),
+        schedule=GaplessTimetable("30 3 * * *", "UTC"),
         doc_md=documents.MAINTENANCE,
         params={
             "tables": Param(
