@@ -20,6 +20,7 @@ from deploy.local.stack import Part, Stack, write_file
 from millrace.names import BATCH_POOL, STREAM_POOL
 from millrace.settings import ROOT, Settings
 
+Sections = dict[str, dict[str, object]]
 POOLS = {BATCH_POOL: 3, STREAM_POOL: 8}
 COMPONENTS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "triggerer": "triggerer"}
 """Command of each component beside the API server, and its name in Airflow's health report."""
@@ -27,28 +28,44 @@ COMPONENTS = {"scheduler": "scheduler", "dag-processor": "dag_processor", "trigg
 
 def airflow_config(settings: Settings, home: Path, keys: dict[str, str]) -> str:
     """Airflow's airflow.cfg: only what differs from Airflow's own defaults."""
+    sections = _core(settings, home, keys) | _database(settings) | _services(settings, home, keys)
+    config = configparser.ConfigParser(interpolation=None)
+    config.read_dict(
+        {name: {k: str(v).replace("%", "%%") for k, v in options.items()} for name, options in sections.items()}
+    )
+    text = io.StringIO()
+    config.write(text)
+    return text.getvalue()
+
+
+def _core(settings: Settings, home: Path, keys: dict[str, str]) -> Sections:
+    core = {
+        "dags_folder": ROOT / "dags",
+        "plugins_folder": ROOT / "plugins",
+        "executor": "LocalExecutor",
+        "mp_start_method": "fork",
+        "parallelism": 6,
+        "max_active_tasks_per_dag": 6,
+        "dags_are_paused_at_creation": False,
+        "load_examples": False,
+        "fernet_key": keys["fernet_key"],
+        "execution_api_server_url": f"{settings.airflow_url}/execution/",
+        "simple_auth_manager_users": f"{settings.airflow_user}:admin",
+        "simple_auth_manager_passwords_file": _passwords_file(home),
+    }
+    return {"core": core}
+
+
+def _database(settings: Settings) -> Sections:
     password = quote(settings.postgres_password.get_secret_value(), safe="")
     address = f"{settings.postgres_host}:{settings.postgres_port}"
     database = f"{settings.postgres_user}:{password}@{address}/{AIRFLOW_DATABASE}"
-    sections: dict[str, dict[str, object]] = {
-        "core": {
-            "dags_folder": ROOT / "dags",
-            "plugins_folder": ROOT / "plugins",
-            "executor": "LocalExecutor",
-            "mp_start_method": "fork",
-            "parallelism": 6,
-            "max_active_tasks_per_dag": 6,
-            "dags_are_paused_at_creation": False,
-            "load_examples": False,
-            "fernet_key": keys["fernet_key"],
-            "execution_api_server_url": f"{settings.airflow_url}/execution/",
-            "simple_auth_manager_users": f"{settings.airflow_user}:admin",
-            "simple_auth_manager_passwords_file": _passwords_file(home),
-        },
-        "database": {
-            "sql_alchemy_conn": f"postgresql+psycopg2://{database}",
-            "sql_alchemy_conn_async": f"postgresql+asyncpg://{database}",
-        },
+    schemes = {"sql_alchemy_conn": "postgresql+psycopg2", "sql_alchemy_conn_async": "postgresql+asyncpg"}
+    return {"database": {name: f"{scheme}://{database}" for name, scheme in schemes.items()}}
+
+
+def _services(settings: Settings, home: Path, keys: dict[str, str]) -> Sections:
+    return {
         "logging": {"base_log_folder": home / "logs", "colored_console_log": False},
         "api": {
             "base_url": settings.airflow_url,
@@ -67,13 +84,6 @@ def airflow_config(settings: Settings, home: Path, keys: dict[str, str]) -> str:
         },
         "dag_processor": {"refresh_interval": 20, "min_file_process_interval": 20, "parsing_processes": 1},
     }
-    config = configparser.ConfigParser(interpolation=None)
-    config.read_dict(
-        {name: {k: str(v).replace("%", "%%") for k, v in options.items()} for name, options in sections.items()}
-    )
-    text = io.StringIO()
-    config.write(text)
-    return text.getvalue()
 
 
 def airflow_services(stack: Stack) -> tuple[Part, ...]:
