@@ -1,6 +1,7 @@
 """One Spark Connect session for all tests that need the engine, and a lake of one's own for each."""
 
 import os
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,7 +34,8 @@ def spark() -> Iterator[SparkSession]:
     jars = {"spark.jars": ",".join(map(str, spark_jars(settings)))}
     for key, value in (spark_conf(settings) | own | jars).items():
         builder = builder.config(key, value)
-    session = builder.getOrCreate()
+    with warnings.catch_warnings(action="ignore", category=UserWarning):  # what the server has, it cannot be told again
+        session = builder.getOrCreate()
     yield session
     session.stop()
 

@@ -13,7 +13,7 @@ from tests.spark import cases
 from tests.spark.tiny_lake import Row, TinyLake
 
 
-@pytest.mark.parametrize("folder", cases.folders(), ids=lambda f: f"{f.parent.name}/{f.name}")
+@pytest.mark.parametrize("folder", list(cases.folders()), ids=lambda f: f"{f.parent.name}/{f.name}")
 def test_case(lake: TinyLake, folder: Path):
     source = lake.catalog.source(folder.parent.name)
     records = cases.lines(folder / "kafka.jsonl")

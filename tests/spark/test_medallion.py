@@ -4,6 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 from spark_jobs.bronze import bronze_rows
+from spark_jobs.edges.lake import appended_in
 from spark_jobs.gold import publish_gold, stage_gold
 from spark_jobs.silver import publish_silver, stage_silver, touched_dates
 from tests.spark.tiny_lake import SOURCE, TinyLake, event
@@ -126,5 +127,9 @@ def test_an_interval_reads_the_files_of_its_hours_only(lake: TinyLake):
     source = lake.catalog.source(SOURCE)
     run = lake.run(1, 2)
     assert len(bronze_rows(run, source, run.interval).inputFiles()) == 1
-    merges = lake.spark.sql(f"DESCRIBE HISTORY delta.`{lake.path('gold', 'fact_events')}` LIMIT 1").collect()[0]
-    assert merges["operationMetrics"] == {}
+    silver = lake.table("silver", SOURCE)
+    assert len(silver.inputFiles()) == 2
+    assert len(silver.where(appended_in(run.interval)).inputFiles()) == 1
+    merge = lake.spark.sql(f"DESCRIBE HISTORY delta.`{lake.path('gold', 'fact_events')}` LIMIT 1").collect()[0]
+    assert merge["operationMetrics"]["numTargetFilesAdded"] == "1"
+    assert merge["operationMetrics"]["numTargetFilesRemoved"] == "0"
