@@ -14,7 +14,7 @@ from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wa
 from deploy.local.airflow_api import AirflowApi
 from millrace.settings import Settings
 
-RUN_DEADLINE = 420
+RUN_DEADLINE = 900
 T = TypeVar("T")
 ENDED = {"success", "failed"}
 
@@ -59,7 +59,7 @@ class Platform:
         return json.dumps(self.api.call("GET", path, full_content=True)["content"])
 
 
-def await_that(look: Callable[[], T], what: str, seconds: float = 60) -> T:
+def await_that(look: Callable[[], T], what: str, seconds: float = 180) -> T:
     """Look twice a second until the answer is truthy, and return it; raises TimeoutError with the last answer."""
     attempts = Retrying(
         stop=stop_after_delay(seconds), wait=wait_fixed(0.5), retry=retry_if_result(lambda answer: not answer)
