@@ -90,11 +90,12 @@ def _replace_stale(client: Client, table: Served, gold: DataFrame, within: set[A
     stale = [value for value in known if wanted.get(value) != found.get(value)]
     if not stale:
         return Synced(0)
+    count = sum(wanted[value][0] for value in stale if value in wanted)
     with _beside(client, table) as beside:
-        rows = gold.where(gold_sql.among(str(table.partition), stale))
-        _insert(client, beside, table, rows, sum(wanted[v][0] for v in stale if v in wanted))
+        _insert(client, beside, table, gold.where(gold_sql.among(str(table.partition), stale)), count)
+        served.refuse_repeated_rows(client, table, beside, count)
         served.replace_partitions(client, table, beside, [v for v in stale if v not in wanted])
-    return Synced(sum(wanted[v][0] for v in stale if v in wanted), tuple(sorted(map(str, stale))))
+    return Synced(count, tuple(sorted(map(str, stale))))
 
 
 def _by_key(run: BatchRun, client: Client, table: Served, gold: DataFrame, model: GoldModel) -> Synced:
@@ -109,10 +110,12 @@ def _by_key(run: BatchRun, client: Client, table: Served, gold: DataFrame, model
     if wanted == served.contents(client, table):
         return Synced(count)
     log.warning("%s: rows beyond the interval differ from the lake; building it anew", table.name)
+    everything = sum(rows for rows, _ in wanted.values())
     with _beside(client, table) as beside:
-        _insert(client, beside, table, gold, gold.count())
+        _insert(client, beside, table, gold, everything)
+        served.refuse_repeated_rows(client, table, beside, everything)
         served.exchange(client, table, beside)
-    return Synced(sum(rows for rows, _ in wanted.values()))
+    return Synced(everything)
 
 
 def _news(run: BatchRun, gold: DataFrame, model: GoldModel) -> DataFrame | None:

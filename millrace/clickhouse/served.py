@@ -100,9 +100,19 @@ def create_beside(client: Client, table: Served, token: str) -> str:
     return beside
 
 
+def refuse_repeated_rows(client: Client, table: Served, beside: str, sent: int) -> None:
+    """The engine collapses rows that agree in the ordering key, at once or in time, and the numbers would go wrong."""
+    key = ", ".join(f"`{c}`" for c in table.order_by)
+    distinct = client.query(f"SELECT uniqExact(tuple({key})) FROM {beside}").result_rows[0][0]
+    if distinct != sent:
+        raise DataError(
+            f"{table.name}: {sent} rows, but only {distinct} different values of ({key}); expected each row to have "
+            f"its own. Name the columns that tell rows apart in the model's header, e.g. serve: {{order_by: [...]}}"
+        )
+
+
 def replace_partitions(client: Client, table: Served, beside: str, gone: Collection[Any]) -> None:
     """Swap in the partitions that `beside` holds, each atomically, and drop those that are `gone`."""
-    _refuse_repeated_rows(client, table, beside)
     for (partition,) in client.query(f"SELECT DISTINCT _partition_id FROM {beside}").result_rows:
         client.command(f"ALTER TABLE {table.name} REPLACE PARTITION ID '{partition}' FROM {beside}")
     if gone:
@@ -116,23 +126,11 @@ def replace_partitions(client: Client, table: Served, beside: str, gone: Collect
 
 def exchange(client: Client, table: Served, beside: str) -> None:
     """Put `beside` in the table's place, atomically."""
-    _refuse_repeated_rows(client, table, beside)
     client.command(f"EXCHANGE TABLES {beside} AND {table.name}")
 
 
 def drop(client: Client, beside: str) -> None:
     client.command(f"DROP TABLE IF EXISTS {beside} SYNC")
-
-
-def _refuse_repeated_rows(client: Client, table: Served, beside: str) -> None:
-    """The engine would in time collapse rows that agree in the ordering key, and the numbers would go wrong."""
-    key = ", ".join(f"`{c}`" for c in table.order_by)
-    rows, distinct = client.query(f"SELECT count(), uniqExact({key}) FROM {beside}").result_rows[0]
-    if rows != distinct:
-        raise DataError(
-            f"{table.name}: {rows} rows, but only {distinct} different values of ({key}); expected each row to have "
-            f"its own. Name the columns that tell rows apart in the model's header, e.g. serve: {{order_by: [...]}}"
-        )
 
 
 def _type(column: Column) -> str:
