@@ -114,7 +114,7 @@ class Settings(BaseSettings):
     """Driver memory of the Connect server."""
     landing_trigger_ms: int = 2000
     """How often landing commits to bronze, in milliseconds."""
-    live_trigger_ms: int = 100
+    live_trigger_ms: int = 250
     """How often live looks for new records, in milliseconds."""
     max_records_per_batch: int = 200_000
     """Most records that one micro-batch takes."""

@@ -56,7 +56,7 @@ class StreamModel(_Model):
     output: Literal["update", "append"] = Field(default="update", examples=["update"])
     topic: TopicName | None = None
     ttl: Duration = timedelta(days=90)
-    trigger: Duration = timedelta(seconds=5)
+    trigger: Duration = timedelta(seconds=10)
 
     @property
     def served_as(self) -> str:

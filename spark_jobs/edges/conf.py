@@ -24,7 +24,7 @@ _SHARED = {
     "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|pseudonym",
 }
 _STREAM = {
-    # Small batches each 100 ms: what adaptive planning could win there costs more than it brings.
+    # Small batches, several a second: what adaptive planning could win there costs more than it brings.
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "2",
     "spark.locality.wait": "0",
@@ -39,6 +39,7 @@ _STREAM = {
         "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
     ),
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
+    "spark.ui.liveUpdate.period": "2s",
     "spark.ui.retainedJobs": "100",
     "spark.ui.retainedStages": "100",
     "spark.ui.retainedTasks": "2000",
