@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 from pyspark.sql import SparkSession
 
+from deploy.local import downloads
 from millrace.contracts.catalog import read_catalog
 from millrace.launch import spark_jars
 from millrace.settings import read_settings
@@ -19,6 +20,7 @@ from tests.spark.tiny_lake import TinyLake
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     settings = read_settings()
+    downloads.ensure("spark-jars", settings.downloads)
     # PySpark then takes a free port: 15002 may be that of a stack that runs here.
     os.environ["SPARK_TESTING"] = "1"
     builder = SparkSession.builder.remote("local[2]")
