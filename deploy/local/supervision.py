@@ -1,5 +1,6 @@
 """The process supervisor (supervisord): its configuration, its start, and what it knows of the parts."""
 
+import os
 import resource
 import subprocess
 import sys
@@ -16,6 +17,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_e
 from deploy.local.stack import Part, Stack, write_file
 from millrace.errors import MillraceError
 
+FOREIGN = ("AIRFLOW", "PYTEST_", "PYTHONPATH", "SPARK_TESTING")
 MARK = "STACK_OF_STATE_DIR"
 """Environment variable that every part inherits: tells this stack's processes from all others, whoever their parent."""
 
@@ -179,6 +181,13 @@ def _start_detached(config: Path) -> None:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     command = [sys.executable, "-m", "supervisor.supervisord", "-c", str(config)]
-    done = subprocess.run(command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    done = subprocess.run(
+        command, check=False, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=inherited(os.environ)
+    )
     if done.returncode != 0:
         raise MillraceError(f"the supervisor did not start: {done.stderr.strip()}")
+
+
+def inherited(environ: Mapping[str, str]) -> dict[str, str]:
+    """The caller's environment, without what would configure the parts past their own files: another Airflow's, say."""
+    return {name: value for name, value in environ.items() if not name.startswith(FOREIGN)}

@@ -13,7 +13,7 @@ from deploy.local import airflow_services, clickhouse_server, embedded_clickhous
 from deploy.local.credentials import NAMES, ensure_secrets
 from deploy.local.parts import all_parts
 from deploy.local.stack import Stack, this_stack
-from deploy.local.supervision import MARK, supervisor_config
+from deploy.local.supervision import MARK, inherited, supervisor_config
 from millrace.settings import Settings, secrets_file
 
 
@@ -140,3 +140,8 @@ def test_airflows_keys_stay(tmp_path: Path) -> None:
 def test_no_rate_no_simulator(tmp_path: Path, rate: str) -> None:
     stack = this_stack(Settings(state_dir=tmp_path, simulator_rate=float(rate)), {})
     assert not [part for part in all_parts(stack) if part.name.startswith("simulator-")]
+
+
+def test_the_parts_inherit_no_other_airflow() -> None:
+    shell = {"PATH": "/bin", "JAVA_HOME": "/java", "AIRFLOW_HOME": "/mine", "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": "x"}
+    assert inherited(shell) == {"PATH": "/bin", "JAVA_HOME": "/java"}
