@@ -35,7 +35,12 @@ demo: install ## Send more events for a minute and watch the numbers grow
 	@$(STACK) demo
 
 test: install ## Run all tests; those that need services start a stack of their own
+ifdef ARGS
 	@$(PYTHON) -m pytest $(ARGS)
+else # apart, because an in-process Spark and another Airflow's settings would get in the way of the stack's clients
+	@$(PYTHON) -m pytest tests/unit tests/compose tests/dags tests/spark
+	@$(PYTHON) -m pytest tests/services tests/browser
+endif
 
 lint: install ## Check format, style, types, layering, YAML, contracts and generated docs
 	@$(VENV)/bin/ruff format --check .
