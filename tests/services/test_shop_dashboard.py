@@ -28,7 +28,7 @@ def ask(settings: Settings, sql: str) -> dict[str, Any]:
     return dict(answer.json())
 
 
-@pytest.mark.parametrize("panel", panels(DASHBOARD), ids=lambda panel: panel.title)
+@pytest.mark.parametrize("panel", list(panels(DASHBOARD)), ids=lambda panel: panel.title)
 def test_a_panel_gets_an_answer_of_its_shape(platform: Platform, panel: Panel) -> None:
     view = View(now() - timedelta(hours=6), now() + timedelta(minutes=5))
     columns = {column["name"]: column["type"] for column in ask(platform.settings, view.expand(panel.sql))["meta"]}
