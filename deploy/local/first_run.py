@@ -1,10 +1,9 @@
 """What a stack does once its parts answer: topics and tables, and the first numbers without waiting for an hour."""
 
-from collections.abc import Callable
-
-from tenacity import RetryError, Retrying, retry_if_exception_type, retry_if_result, stop_after_delay, wait_exponential
+from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
 from deploy.local.airflow_api import AirflowApi
+from deploy.local.condition import came_true
 from deploy.local.stack import Stack
 from deploy.local.stream_groups import restore
 from millrace.contracts.catalog import read_catalog
@@ -47,25 +46,14 @@ def trigger_medallion(stack: Stack) -> str:
     catalog = read_catalog(stack.settings.project_dir)
     api = AirflowApi(stack.settings)
     dags = [medallion_dag(domain) for domain in sorted({source.domain for source in catalog.sources})]
-    if not _came(lambda: all(api.has_dag(dag) for dag in dags), PARSING_SECONDS):
+    if not came_true(lambda: all(api.has_dag(dag) for dag in dags), PARSING_SECONDS):
         return f"Airflow does not show {', '.join(dags)} yet; trigger by hand"
     waiting = [dag for dag in dags if not api.runs(dag, run_type="manual")]
     if not waiting:
         return "was triggered before"
     with connect(stack.settings) as conn:
-        if not _came(
+        if not came_true(
             lambda: any(sum(committed_offsets(conn, s.name).values()) for s in catalog.sources), LANDING_SECONDS
         ):
             return f"nothing has landed in {LANDING_SECONDS:.0f} s; trigger {', '.join(waiting)} by hand"
     return ", ".join(f"{dag}: {api.trigger(dag)}" for dag in waiting)
-
-
-def _came(look: Callable[[], bool], seconds: float) -> bool:
-    """Look until it is true; whether it became so in time."""
-    waits = Retrying(
-        stop=stop_after_delay(seconds), wait=wait_exponential(0.5, max=2), retry=retry_if_result(lambda true: not true)
-    )
-    try:
-        return waits(look)
-    except RetryError:
-        return False

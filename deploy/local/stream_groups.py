@@ -1,9 +1,6 @@
 """Stream drivers seen from the stack: they belong to Airflow, but must not outlive the services that they use."""
 
-from collections.abc import Callable
-
-from tenacity import RetryError, Retrying, retry_if_result, stop_after_delay, wait_exponential
-
+from deploy.local.condition import came_true
 from deploy.local.leftovers import end, stream_drivers
 from deploy.local.stack import Stack
 from millrace.control.database import connect
@@ -27,7 +24,7 @@ def drain(stack: Stack) -> str:
         if group.desired != "drained":
             set_desired(conn, STREAM_GROUP, "drained", f"{STOPPED_BY}{group.desired}")
         if group.alive or stream_drivers(stack):
-            word = "drained" if _waited(lambda: bool(stream_drivers(stack)), DRAIN_SECONDS) else "did not drain"
+            word = "drained" if came_true(lambda: not stream_drivers(stack), DRAIN_SECONDS) else "did not drain"
     return word if not end(stream_drivers(stack)) else f"{word}, ended by signal"
 
 
@@ -45,8 +42,8 @@ def await_driver(stack: Stack) -> str:
     with connect(stack.settings) as conn:
         if (group := read_group(conn, STREAM_GROUP)).desired == "drained":
             return f"drained by {group.desired_by}; resume it with the DAG stream_control"
-        launched = _waited(lambda: not read_group(conn, STREAM_GROUP).alive, LAUNCH_SECONDS)
-        if not (launched and _waited(lambda: not _works(read_group(conn, STREAM_GROUP)), START_SECONDS)):
+        launched = came_true(lambda: read_group(conn, STREAM_GROUP).alive, LAUNCH_SECONDS)
+        if not (launched and came_true(lambda: _works(read_group(conn, STREAM_GROUP)), START_SECONDS)):
             group = read_group(conn, STREAM_GROUP)
             log = stack.logs / f"stream-{STREAM_GROUP}.log"
             raise MillraceError(
@@ -60,13 +57,3 @@ def await_driver(stack: Stack) -> str:
 
 def _works(group: GroupState) -> bool:
     return group.alive and group.state in ("running", "paused")
-
-
-def _waited(pending: Callable[[], bool], seconds: float) -> bool:
-    """Poll until `pending()` is false; whether it became so in time."""
-    waits = Retrying(stop=stop_after_delay(seconds), wait=wait_exponential(0.2, max=1), retry=retry_if_result(bool))
-    try:
-        waits(pending)
-    except RetryError:
-        return False
-    return True

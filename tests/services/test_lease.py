@@ -1,6 +1,5 @@
 """The lease of a stream group, on PostgreSQL: one driver at a time, and an old one learns that it is fenced."""
 
-import time
 import uuid
 from collections.abc import Iterator
 
@@ -21,6 +20,7 @@ from millrace.control.groups import (
 )
 from millrace.control.offsets import commit_offsets, committed_offsets
 from millrace.errors import FencedError
+from tests.services.platform import await_that
 from tests.stack import TestStack
 
 SHORT = 0.3
@@ -54,7 +54,7 @@ def test_a_second_driver_is_refused_and_told_who_holds_it(conn: Connection, grou
 def test_who_was_slow_is_fenced_for_good(conn: Connection, group: str) -> None:
     old = take(conn, group, "a", ttl=SHORT)
     verify(conn, old)
-    time.sleep(SHORT * 2)
+    await_that(lambda: not read_group(conn, group).alive, "the lease to run out")
     with pytest.raises(FencedError):
         verify(conn, old)
     new = take(conn, group, "b")
