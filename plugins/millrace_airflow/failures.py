@@ -1,4 +1,4 @@
-"""What happens when a task fails: which errors are retried, and what the log tells a person to do."""
+"""What happens when a task fails: which errors are retried, what its log tells a person to do, and the alert."""
 
 from datetime import timedelta
 from typing import Any
@@ -21,6 +21,8 @@ _NEXT_STEP = {
     FencedError: "Another driver has taken over; this one stopped before it wrote. Clear this task if its run must "
     "go on.",
 }
+_ALERT_THEMSELVES = (StreamGroupDown,)
+"""Errors for which whoever raises them has opened a more telling alert."""
 _ELSE = (
     "All retries are used up. See the error above and `make doctor` for the service that fails; then clear this task: "
     "it may run any number of times."
@@ -49,6 +51,41 @@ def next_step(error: object) -> str:
     return next((text for kind, text in _NEXT_STEP.items() if isinstance(error, kind)), _ELSE)
 
 
-def log_next_step(context: Context) -> None:
-    """Airflow callback: the last line of a failed task's log says what to do."""
-    structlog.get_logger("task").error(next_step(context.get("exception")))
+def task_failed(context: Context) -> None:
+    """Airflow callback: the last line of the log says what to do, and an alert is open until the task succeeds."""
+    error = context.get("exception")
+    structlog.get_logger("task").error(next_step(error))
+    if isinstance(error, _ALERT_THEMSELVES):
+        return
+    from millrace.alerting import alert
+    from millrace.settings import settings
+
+    alert(
+        settings(),
+        kind="task_failed",
+        subject=_subject(context),
+        message=f"{type(error).__name__}: {error}" if error else "the task was killed, or its process died",
+        severity="critical",
+        run_id=context["ti"].run_id,
+    )
+
+
+def task_succeeded(context: Context) -> None:
+    """Airflow callback: resolves what an earlier failure of the task has opened."""
+    if context["ti"].try_number == 1 and _each_run_counts(context):
+        return
+    from millrace.alerting import all_clear
+    from millrace.settings import settings
+
+    all_clear(settings(), "task_failed", _subject(context))
+
+
+def _subject(context: Context) -> str:
+    """The task; and the run, where each run has work of its own, which no other run makes good."""
+    task = f"{context['ti'].dag_id}.{context['ti'].task_id}"
+    return f"{task}, {context['ti'].run_id}" if _each_run_counts(context) else task
+
+
+def _each_run_counts(context: Context) -> bool:
+    """Whether the DAG's runs work on intervals."""
+    return "from" in (context.get("params") or {})

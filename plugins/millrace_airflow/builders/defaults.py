@@ -5,7 +5,7 @@ from typing import Any
 
 from millrace import names
 from millrace.contracts.catalog import Catalog
-from millrace_airflow.failures import RETRIES, log_next_step
+from millrace_airflow.failures import RETRIES, task_failed, task_succeeded
 
 START = datetime(2020, 1, 1, tzinfo=UTC)
 """No backfill reaches further back; no run is made up for the time since then."""
@@ -13,7 +13,8 @@ PLATFORM_OWNER = "platform"
 
 
 def task_defaults(owner: str, pool: str) -> dict[str, Any]:
-    return RETRIES | {"owner": owner, "pool": pool, "on_failure_callback": log_next_step}
+    callbacks = {"on_failure_callback": task_failed, "on_success_callback": task_succeeded}
+    return RETRIES | callbacks | {"owner": owner, "pool": pool}
 
 
 def dag_arguments(owner: str, pool: str, tags: list[str]) -> dict[str, Any]:
