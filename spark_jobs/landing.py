@@ -10,10 +10,12 @@ from pyspark.sql.streaming.query import StreamingQuery
 from millrace import names
 from millrace.contracts.columns import bronze_columns
 from millrace.contracts.source import Source
-from millrace.control.offsets import commit_offsets
+from millrace.control.offsets import commit_offsets, committed_offsets
 from spark_jobs.edges import lake
-from spark_jobs.edges.bronze_tables import append_once, next_offsets
+from spark_jobs.edges.bronze_tables import append_once, next_offsets, positions
+from spark_jobs.edges.checkpoints import Checkpoint, Offsets
 from spark_jobs.edges.kafka_records import read_records
+from spark_jobs.edges.overlap import Overlap
 from spark_jobs.edges.quarantine import Quarantine
 from spark_jobs.edges.upkeep import Upkeep
 from spark_jobs.edges.writer_schemas import refuse_new_schemas, writer_schemas
@@ -34,15 +36,18 @@ def landing(app: StreamApp, source: Source) -> QuerySpec:
 def _start(app: StreamApp, source: Source) -> StreamingQuery:
     query = names.landing_query(source.name)
     _create_tables(app, source)
-    _reconcile_offsets(app, source)
-    records = read_records(app.spark, app.settings, source, _resume(app, source))
+    checkpoint = app.checkpoint(query)
+    checkpoint.set_aside_if_torn()
+    held = positions(app.spark, _tables(app, source), source.topic.name)
+    begin = _begin(app, source, checkpoint, held)
+    records = read_records(app.spark, app.settings, source, begin)
     schemas = writer_schemas(app.settings, source)
     decoded = records.transform(decode, source, schemas).transform(observed, source)
     return app.start(
         query,
         decoded,
-        LandingBatches(app, source, schemas).land,
-        checkpoint=app.checkpoint(query),
+        LandingBatches(app, source, schemas, Overlap(held, begin)).land,
+        checkpoint=checkpoint,
         trigger_ms=app.settings.landing_trigger_ms,
         mode="append",
     )
@@ -55,13 +60,14 @@ class LandingBatches:
     app: StreamApp
     source: Source
     schemas: Mapping[int, str]
+    overlap: Overlap
     quarantine: Quarantine = field(init=False)
     upkeep: Upkeep = field(init=False)
     _app_id: str | None = None
 
     def __post_init__(self) -> None:
-        tables = [self.app.lake_table("bronze", self.source.name), self.app.lake_table("quarantine", self.source.name)]
-        self.quarantine = Quarantine(self.app.settings, self.app.clickhouse, self.source, self.schemas, tables[1])
+        app, tables = self.app, _tables(self.app, self.source)
+        self.quarantine = Quarantine(app.settings, app.clickhouse, self.source, self.schemas, tables[1], app.patience)
         self.upkeep = Upkeep(tables, self.source.bronze_retention)
 
     @property
@@ -70,17 +76,19 @@ class LandingBatches:
 
     def land(self, decoded: DataFrame, batch_id: int) -> None:
         """Good rows, then bad ones if there are any, then the offsets: each step may be repeated after a crash."""
-        if self.source.format == "avro" and not decoded.filter(~F.col("good")).isEmpty():
+        new = self.overlap.leave_out(decoded)
+        if self.source.format == "avro" and not new.filter(~F.col("good")).isEmpty():
             refuse_new_schemas(self.app.settings, self.source, self.schemas)
-        bad = self._append_good(decoded, batch_id)
+        bad = self._append_good(new, batch_id)
         if bad is None:
-            bad = bad_records(decoded).count()
+            bad = bad_records(new).count()
         if bad:
-            self.quarantine.write(bad_records(decoded), self._identity(), batch_id)
-        self._commit_offsets(batch_id)
+            self.app.fence.verify()
+            self.quarantine.write(bad_records(new), self._identity(), batch_id)
+        self._finish(batch_id)
         self.upkeep.after_batch(decoded.sparkSession)
 
-    def _append_good(self, decoded: DataFrame, batch_id: int) -> int | None:
+    def _append_good(self, new: DataFrame, batch_id: int) -> int | None:
         """Append to bronze and count the bad rows in the same pass; None when they were not counted.
 
         The first batch after a start may be one that was committed before the crash. Delta skips it then, the
@@ -88,9 +96,9 @@ class LandingBatches:
         """
         first = self._app_id is None
         rows = Observation(_BAD)
-        counted = decoded if first else decoded.observe(rows, F.count_if(~F.col("good")).alias(_BAD))
-        path = self.app.lake_table("bronze", self.source.name)
-        certain = append_once(bronze_rows(counted, self.source), path, self._identity(), batch_id)
+        counted = new if first else new.observe(rows, F.count_if(~F.col("good")).alias(_BAD))
+        good, bronze = bronze_rows(counted, self.source), self.app.lake_table("bronze", self.source.name)
+        certain = append_once(self.app.patience, self.query, good, bronze, self._identity(), batch_id)
         return int(rows.get[_BAD]) if certain and not first else None
 
     def _identity(self) -> str:
@@ -99,9 +107,15 @@ class LandingBatches:
             self._app_id = f"{self.query}/{self.app.checkpoint(self.query).identity()}"
         return self._app_id
 
-    def _commit_offsets(self, batch_id: int) -> None:
+    def _finish(self, batch_id: int) -> None:
+        """All of the batch is in the lake: tell the control plane how far landing has come."""
         offsets = self.app.checkpoint(self.query).end_offsets(batch_id)
         _record(self.app, self.source, offsets)
+        self.overlap.passed(offsets)
+
+
+def _tables(app: StreamApp, source: Source) -> list[str]:
+    return [app.lake_table("bronze", source.name), app.lake_table("quarantine", source.name)]
 
 
 def _create_tables(app: StreamApp, source: Source) -> None:
@@ -112,22 +126,21 @@ def _create_tables(app: StreamApp, source: Source) -> None:
         lake.ensure(app.spark, path, columns, partition="append_hour", stats=stats)
 
 
-def _resume(app: StreamApp, source: Source) -> dict[int, int]:
-    """Where to go on without a checkpoint: after the last offset that the lake holds."""
-    if app.checkpoint(names.landing_query(source.name)).exists():
-        return {}
-    paths = [app.lake_table("bronze", source.name), app.lake_table("quarantine", source.name)]
-    resume = next_offsets(app.spark, paths, source.topic.name)
-    log.info("%s has no checkpoint; it goes on from %s", names.landing_query(source.name), resume or "the beginning")
-    return resume
+def _begin(app: StreamApp, source: Source, checkpoint: Checkpoint, held: DataFrame) -> Offsets:
+    """Where the query goes on, as next offset per partition: after its last whole batch.
 
-
-def _reconcile_offsets(app: StreamApp, source: Source) -> None:
-    """Bring PostgreSQL up to the last committed batch: a crash may have come between the two."""
-    checkpoint = app.checkpoint(names.landing_query(source.name))
+    Only the control plane and the checkpoint know what is whole; the highest offset in the lake may belong to a batch
+    of which a part is missing. The control plane may be one batch ahead of the checkpoint, or one behind it.
+    """
+    whole = app.fence.run(lambda conn: committed_offsets(conn, source.name))
     last = checkpoint.last_committed()
     if last is not None:
-        _record(app, source, checkpoint.end_offsets(last))
+        ends = checkpoint.end_offsets(last)
+        _record(app, source, {p: end for p, end in ends.items() if end > whole.get(p, 0)})
+        return ends
+    begin = {p: min(end, whole[p]) for p, end in next_offsets(held).items() if p in whole}
+    log.info("%s has no checkpoint; it goes on from %s", names.landing_query(source.name), begin or "the beginning")
+    return begin
 
 
 def _record(app: StreamApp, source: Source, offsets: Mapping[int, int]) -> None:

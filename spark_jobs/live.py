@@ -28,8 +28,11 @@ def live(app: StreamApp, source: Source) -> QuerySpec:
 
 
 def _start(app: StreamApp, source: Source) -> StreamingQuery:
-    key = app.settings.pseudonym_key.get_secret_value().encode()
-    records = read_records(app.spark, app.settings, source, _resume(app, source))
+    query, key = names.live_query(source.name), app.settings.pseudonym_key.get_secret_value().encode()
+    checkpoint = app.checkpoint(query)
+    checkpoint.set_aside_if_torn()
+    begin = {} if checkpoint.exists() else next_offsets(app.clickhouse, source)
+    records = read_records(app.spark, app.settings, source, begin)
     schemas = writer_schemas(app.settings, source)
     rows = (
         records.transform(decode, source, schemas)
@@ -37,12 +40,11 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
         .transform(live_rows, source, key)
         .coalesce(app.spark.sparkContext.defaultParallelism)
     )
-    query = names.live_query(source.name)
     return app.start(
         query,
         rows,
         LiveBatches(app, source, schemas).insert,
-        checkpoint=app.checkpoint(query),
+        checkpoint=checkpoint,
         trigger_ms=app.settings.live_trigger_ms,
         mode="append",
     )
@@ -75,6 +77,7 @@ class LiveBatches:
         if fresh.num_rows:
             token = f"{self.query}:{self._checkpoint}:{batch_id}"
             labelled = self.table.labelled(fresh, self._checkpoint, batch_id)
+            self.app.fence.verify()
             self.app.patience.call(self.query, "ClickHouse", lambda: self.table.insert(labelled, token))
 
     def _good(self, rows: pa.Table) -> pa.Table:
@@ -94,10 +97,3 @@ class LiveBatches:
         window.fill(*self.table.ids_and_times(known))
         log.info("%s: %d ids in the window before batch %d", self.query, len(window), batch_id)
         return window
-
-
-def _resume(app: StreamApp, source: Source) -> dict[int, int]:
-    """Where to go on without a checkpoint: after the last offset that the live table holds."""
-    if app.checkpoint(names.live_query(source.name)).exists():
-        return {}
-    return next_offsets(app.clickhouse, source)

@@ -20,7 +20,7 @@ from spark_jobs.landing import landing
 from spark_jobs.live import live
 from spark_jobs.stream_app import QuerySpec, StreamApp
 from spark_jobs.stream_model import stream_model
-from spark_jobs.supervision import Supervisor
+from spark_jobs.supervision import Prerequisite, Supervisor
 
 log = logging.getLogger(__name__)
 
@@ -29,18 +29,19 @@ def main(group: str) -> None:
     settings = read_settings()
     catalog = read_catalog(settings.project_dir)
     with tenure(settings, group, fingerprint(catalog)) as heartbeat:
-        deploy_topics(settings, catalog)
-        announce_schemas(settings, catalog)
         app = application(settings, catalog, heartbeat)
-        supervisor = Supervisor(app, queries(app), prepare_tables=lambda: prepare_tables(app))
+        topics = Prerequisite("Kafka", lambda: prepare_topics(app))
+        tables = Prerequisite("ClickHouse", lambda: prepare_tables(app))
+        supervisor = Supervisor(app, queries(app), topics, tables)
         supervisor.run_until_drained()
         app.spark.stop()
 
 
-def announce_schemas(settings: Settings, catalog: Catalog) -> None:
-    """A registry that is away holds up nobody who reads JSON."""
+def prepare_topics(app: StreamApp) -> None:
+    """Topics, and the schemas beside them; a registry that is away holds up nobody who reads JSON."""
+    deploy_topics(app.settings, app.catalog)
     try:
-        deploy_subjects(settings, catalog)
+        deploy_subjects(app.settings, app.catalog)
     except TransientError as error:
         log.warning("schemas are not registered: %s", error)
 

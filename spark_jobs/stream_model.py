@@ -28,7 +28,8 @@ def stream_model(app: StreamApp, model: StreamModel) -> QuerySpec:
 
 
 def _start(app: StreamApp, model: StreamModel) -> StreamingQuery:
-    source = app.catalog.source(model.inputs[0])
+    source, checkpoint = app.catalog.source(model.inputs[0]), checkpoint_of(app, model)
+    checkpoint.set_aside_if_torn()
     key = app.settings.pseudonym_key.get_secret_value().encode()
     rows = (
         read_records(app.spark, app.settings, source, {})
@@ -44,7 +45,7 @@ def _start(app: StreamApp, model: StreamModel) -> StreamingQuery:
         names.stream_query(model.name),
         results,
         ModelBatches(app, model, results).publish,
-        checkpoint=checkpoint_of(app, model),
+        checkpoint=checkpoint,
         trigger_ms=int(model.trigger.total_seconds() * 1000),
         mode=model.output,
     )

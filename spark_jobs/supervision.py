@@ -7,34 +7,87 @@ from dataclasses import dataclass, field
 
 from pyspark.sql.streaming.query import StreamingQuery
 
-from millrace.clickhouse.client import is_transient
 from millrace.errors import MillraceError
+from spark_jobs.edges.passing import passes
 from spark_jobs.stream_app import QuerySpec, StreamApp
 
 log = logging.getLogger(__name__)
 _POLL = 0.2
-_RETRY = 5.0
 _FINISH = 120.0
 """How long a batch may take to finish while we stop; then its query is interrupted, and the batch comes again."""
+_FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0
+_RAN_WELL = 60.0
+"""A query that ran this long before it failed is tried again as if for the first time."""
 
 
 class QueryFailed(MillraceError):
-    """A query of the group ended by an error; the whole driver stops and is started again from its checkpoints."""
+    """A query of the group ended by an error that does not pass; the driver stops, and says why."""
+
+
+@dataclass
+class Attempt:
+    """Something that is tried until it works: each time a service is away, the next attempt comes later."""
+
+    failures: int = 0
+    not_before: float = 0.0
+
+    @property
+    def due(self) -> bool:
+        return time.monotonic() >= self.not_before
+
+    def failed(self) -> float:
+        """Count a failure; the seconds until the next attempt."""
+        wait = min(_FIRST_WAIT * 2.0**self.failures, _LONGEST_WAIT)
+        self.failures += 1
+        self.not_before = time.monotonic() + wait
+        return wait
+
+
+@dataclass
+class Prerequisite:
+    """What queries need from a service before they start."""
+
+    service: str
+    prepare: Callable[[], None]
+    ready: bool = False
+    attempt: Attempt = field(default_factory=Attempt)
+
+    def look(self) -> str | None:
+        """Prepare it if that is still to do; gives why it is not ready. Errors that do not pass are raised."""
+        if self.ready or not self.attempt.due:
+            return None
+        try:
+            self.prepare()
+        except Exception as error:
+            if not passes(error):
+                raise
+            log.warning("%s is away, next attempt in %.0f s: %s", self.service, self.attempt.failed(), error)
+            return f"{self.service}: {error}"[:500]
+        self.ready = True
+        return None
+
+
+@dataclass
+class Running:
+    """A query that was started, and when."""
+
+    query: StreamingQuery
+    since: float = field(default_factory=time.monotonic)
 
 
 @dataclass
 class Supervisor:
-    """Starts what is to run, notices what has ended, and stops between batches."""
+    """Starts what is to run, starts again what a service's absence has ended, and stops between batches."""
 
     app: StreamApp
     specs: Sequence[QuerySpec]
-    prepare_tables: Callable[[], None]
-    running: dict[str, StreamingQuery] = field(default_factory=dict)
-    _tables_ready: bool = False
-    _not_before: float = 0.0
+    topics: Prerequisite
+    tables: Prerequisite
+    running: dict[str, Running] = field(default_factory=dict)
+    attempts: dict[str, Attempt] = field(default_factory=dict)
 
     def run_until_drained(self) -> None:
-        """Follow the wish, until it is to drain. When one query ends by itself, all stop, and QueryFailed is raised."""
+        """Follow the wish, until it is to drain. An error that does not pass stops all, and is raised."""
         try:
             self._follow()
         finally:
@@ -43,8 +96,9 @@ class Supervisor:
     def _follow(self) -> None:
         while self.app.heartbeat.desired != "drained":
             if self.app.heartbeat.desired == "running":
+                self._prepare()
                 self._start_missing()
-                self._raise_failures()
+                self._notice_failures()
             elif self.running:
                 self.stop_all("paused")
             time.sleep(_POLL)
@@ -55,36 +109,57 @@ class Supervisor:
         log.info("%s: stopping %d queries between their batches", why, len(self.running))
         self.app.stopping.set()
         deadline = time.monotonic() + _FINISH
-        for query in self.running.values():
-            _stop_between_batches(query, deadline)
+        for running in self.running.values():
+            _stop_between_batches(running.query, deadline)
         self.running.clear()
+        self.attempts.clear()
         self.app.health.forget()
         self.app.stopping.clear()
         self.app.heartbeat.state = "paused" if why == "paused" else "draining"
 
+    def _prepare(self) -> None:
+        """Kafka's topics, then ClickHouse's tables; landing runs without the latter."""
+        for needed in (self.topics, self.tables):
+            if why := needed.look():
+                self.app.health.waiting(needed.service, why)
+            elif needed.ready:
+                self.app.health.came(needed.service)
+
     def _start_missing(self) -> None:
         for spec in self.specs:
-            if spec.name not in self.running and (self._tables_ready or not spec.needs_clickhouse):
-                self.running[spec.name] = spec.start()
-        if not self._tables_ready and time.monotonic() >= self._not_before:
-            self._try_tables()
+            if spec.name not in self.running and self._may_start(spec):
+                self._start(spec)
         self.app.heartbeat.state = "running"
 
-    def _try_tables(self) -> None:
-        """ClickHouse may be away: landing runs without it, and the others follow when it is back."""
-        try:
-            self.prepare_tables()
-            self._tables_ready = True
-        except Exception as error:
-            if not is_transient(error):
-                raise
-            self._not_before = time.monotonic() + _RETRY
-            log.warning("live queries wait for ClickHouse: %s", error)
+    def _may_start(self, spec: QuerySpec) -> bool:
+        prepared = self.topics.ready and (self.tables.ready or not spec.needs_clickhouse)
+        return prepared and self.attempts.setdefault(spec.name, Attempt()).due
 
-    def _raise_failures(self) -> None:
-        for name, query in self.running.items():
-            if not query.isActive:
-                raise QueryFailed(f"{name} ended: {query.exception() or 'nobody knows why'}")
+    def _start(self, spec: QuerySpec) -> None:
+        try:
+            self.running[spec.name] = Running(spec.start())
+        except Exception as error:
+            if not passes(error):
+                raise
+            self._try_later(spec.name, error)
+
+    def _notice_failures(self) -> None:
+        for name, running in list(self.running.items()):
+            if running.query.isActive:
+                continue
+            error = running.query.exception()
+            if error is None or not passes(error):
+                raise QueryFailed(f"{name} ended: {error or 'nobody knows why'}")
+            if time.monotonic() - running.since > _RAN_WELL:
+                self.attempts[name] = Attempt()
+            del self.running[name]
+            self._try_later(name, error)
+
+    def _try_later(self, name: str, error: Exception) -> None:
+        """A service was away for longer than Spark waits: the query goes on from its checkpoint once it is back."""
+        wait = self.attempts.setdefault(name, Attempt()).failed()
+        log.warning("%s starts again in %.0f s: %s", name, wait, error)
+        self.app.health.waiting(name, str(error)[:500])
 
 
 def _stop_between_batches(query: StreamingQuery, deadline: float) -> None:

@@ -1,12 +1,18 @@
 """What Spark keeps in a query's checkpoint: its identity, and the offsets of its batches."""
 
 import json
+import logging
+import re
+from datetime import UTC, datetime
 from typing import Any
 
+from py4j.protocol import Py4JJavaError
 from pyspark.sql import SparkSession
 
+log = logging.getLogger(__name__)
 Offsets = dict[int, int]
 """Kafka partition to next offset."""
+_UNREADABLE = re.compile("ChecksumException|EOFException|FileNotFoundException")
 
 
 class Checkpoint:
@@ -30,6 +36,50 @@ class Checkpoint:
 
     def last_committed(self) -> int | None:
         return max(self._batches("commits"), default=None)
+
+    def set_aside_if_torn(self) -> str | None:
+        """Move a checkpoint that cannot be read out of the way, and say what is wrong with it; None for a sound one.
+
+        The query then starts as if it had none: what its tables hold says where.
+        """
+        wrong = self._torn()
+        if wrong:
+            self.set_aside()
+            log.error("the checkpoint %s was torn and is set aside: %s", self.path, wrong)
+        return wrong
+
+    def set_aside(self) -> None:
+        """Move the checkpoint out of the way; nothing of it is deleted."""
+        aside = f"{self.path}.torn-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+        self._files.rename(self._new_path(self.path), self._new_path(aside))
+
+    def _torn(self) -> str | None:
+        """What Spark would stumble over when it starts from here."""
+        begun, done = max(self._batches("offsets"), default=-1), max(self._batches("commits"), default=-1)
+        if done > begun:
+            return f"batch {done} is committed, and has no offsets"
+        for name in self._read_at_start(begun, done):
+            try:
+                self._parse(name)
+            except (ValueError, LookupError) as error:
+                return f"{name}: {error}"
+            except Py4JJavaError as error:
+                if not _UNREADABLE.search(str(error)):
+                    raise
+                return f"{name}: {error.java_exception}"
+        return None
+
+    def _read_at_start(self, begun: int, done: int) -> list[str]:
+        """The files from which Spark learns who the query is, where it began, and how far it got."""
+        batches = [f"offsets/{begun}"] if begun >= 0 else []
+        batches += [f"commits/{done}", f"offsets/{done}"] if done >= 0 else []
+        names = [*batches, "metadata", "sources/0/0"]
+        return [name for name in names if self._files.exists(self._new_path(f"{self.path}/{name}"))]
+
+    def _parse(self, name: str) -> None:
+        """The last line of each file is JSON; a log of offsets has three of them."""
+        lines = self._read(name).splitlines()
+        json.loads(lines[2 if name.startswith("offsets/") else -1])
 
     def end_offsets(self, batch_id: int) -> Offsets:
         """Where the batch ends: the next offset of each partition that it knew of."""

@@ -31,6 +31,11 @@ class Health:
         with self._lock:
             self._waiting[query] = why
 
+    def came(self, service: str) -> None:
+        """The service that something waited for has answered."""
+        with self._lock:
+            self._waiting.pop(service, None)
+
     def forget(self) -> None:
         """No query runs any more."""
         with self._lock:

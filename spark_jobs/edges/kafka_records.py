@@ -22,6 +22,7 @@ def read_records(spark: SparkSession, settings: Settings, source: Source, resume
         "startingOffsets": starting_offsets(topic, partitions_of(settings, topic), resume),
         "failOnDataLoss": "true",
         "includeHeaders": "true",
+        "kafka.isolation.level": "read_committed",
         "maxOffsetsPerTrigger": str(settings.max_records_per_batch),
         "kafka.max.partition.fetch.bytes": "8388608",
     }

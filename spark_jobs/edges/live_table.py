@@ -1,5 +1,8 @@
 """A source's live table: written in blocks with a token, read back for the window of ids."""
 
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
 import numpy as np
 import pyarrow as pa
 
@@ -24,13 +27,28 @@ def next_offsets(clickhouse: Clients, source: Source) -> dict[int, int]:
     return {int(partition): int(offset) for partition, offset in rows.result_rows}
 
 
+def around(moments: Iterable[datetime], reach: timedelta) -> list[tuple[datetime, datetime]]:
+    """The stretches of time within `reach` of any of the moments; those that overlap are one."""
+    stretches: list[tuple[datetime, datetime]] = []
+    for moment in sorted(moments):
+        first = moment - reach
+        if stretches and first <= stretches[-1][1]:
+            first = stretches.pop()[0]
+        stretches.append((first, moment + reach))
+    return stretches
+
+
+def _moment(at: datetime) -> str:
+    return f"toDateTime64('{at:%Y-%m-%d %H:%M:%S.%f}', 6, 'UTC')"
+
+
 class LiveTable:
     """`live.<source>`, for the one query that writes it."""
 
     def __init__(self, clickhouse: Clients, source: Source) -> None:
         self._clickhouse = clickhouse
         self._table = f"{names.LIVE}.`{source.name}`"
-        self._reach = int(source.event.lateness.total_seconds() * 3)
+        self._reach = source.event.lateness * 3
 
     def insert(self, rows: pa.Table, token: str) -> None:
         """Insert as one block; the same token again changes nothing, neither here nor in the tables fed from here."""
@@ -39,11 +57,17 @@ class LiveTable:
         )
 
     def recent(self, checkpoint: str, before_batch: int) -> pa.Table:
-        """`_id_hash` and `append_time` of what the last lateness windows hold, without the batch that comes again."""
-        return self._clickhouse.mine().query_arrow(
+        """`_id_hash` and `append_time` of what the last lateness windows hold, without the batch that comes again.
+
+        Each partition has a window of its own: one may have been idle for hours, and goes on where it stood.
+        """
+        clickhouse = self._clickhouse.mine()
+        lasts = clickhouse.query(f"SELECT max(append_time) FROM {self._table} GROUP BY kafka_partition").result_rows
+        windows = around([row[0] for row in lasts], self._reach)
+        chosen = " OR ".join(f"append_time BETWEEN {_moment(first)} AND {_moment(last)}" for first, last in windows)
+        return clickhouse.query_arrow(
             f"""SELECT _id_hash, append_time FROM {self._table}
-                WHERE append_time >= (SELECT max(append_time) FROM {self._table}) - INTERVAL {self._reach} SECOND
-                  AND NOT (_checkpoint = %(checkpoint)s AND _batch_id >= %(batch)s)""",
+                WHERE ({chosen or "false"}) AND NOT (_checkpoint = %(checkpoint)s AND _batch_id >= %(batch)s)""",
             parameters={"checkpoint": checkpoint, "batch": before_batch},
         )
 

@@ -9,8 +9,8 @@ from typing import TypeVar
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_when_event_set, wait_random_exponential
 from tenacity.nap import sleep_using_event
 
-from millrace.clickhouse.client import is_transient
 from spark_jobs.edges.health import Health
+from spark_jobs.edges.passing import passes
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ class Patience:
     stopping: threading.Event
 
     def call(self, query: str, what: str, work: Callable[[], T]) -> T:
-        """Run `work` until it succeeds; an error that is not transient, or a stop, raises it."""
+        """Run `work` until it succeeds; an error that does not pass, or a stop, raises it."""
 
         def note(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
@@ -32,7 +32,7 @@ class Patience:
             log.warning("%s: %s failed, attempt %d: %s", query, what, state.attempt_number, error)
 
         retrying = Retrying(
-            retry=retry_if_exception(is_transient),
+            retry=retry_if_exception(passes),
             wait=wait_random_exponential(0.2, max=10),
             stop=stop_when_event_set(self.stopping),
             sleep=sleep_using_event(self.stopping),

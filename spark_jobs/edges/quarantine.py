@@ -14,6 +14,7 @@ from millrace.errors import TransientError
 from millrace.settings import Settings
 from spark_jobs.edges.bronze_tables import append_once
 from spark_jobs.edges.clients import Clients
+from spark_jobs.edges.patience import Patience
 from spark_jobs.transforms.bronze import quarantine_rows
 
 log = logging.getLogger(__name__)
@@ -32,23 +33,28 @@ class Quarantine:
     """
 
     def __init__(
-        self, settings: Settings, clickhouse: Clients, source: Source, schemas: Mapping[int, str], path: str
-    ) -> None:
+        self, settings: Settings, clickhouse: Clients, source: Source, schemas: Mapping[int, str], path: str,
+        patience: Patience,
+    ) -> None:  # fmt: skip
         self._settings, self._clickhouse, self._source, self._path = settings, clickhouse, source, path
-        self._schemas = schemas
+        self._schemas, self._patience = schemas, patience
         self._index_behind = True
 
     def write(self, bad: DataFrame, app_id: str, batch_id: int) -> None:
         """Write one batch of bad records, as Kafka gave them; they are read and explained once."""
         rows = quarantine_rows(bad, self._source, self._schemas)
         kept = rows.coalesce(rows.sparkSession.sparkContext.defaultParallelism).persist()
+        query = names.landing_query(self._source.name)
         try:
-            sent = send_dead_letters(self._settings, self._source, kept.toLocalIterator())
-            append_once(kept, self._path, app_id, batch_id)
+            sent = self._patience.call(query, "Kafka", lambda: self._send(kept))
+            append_once(self._patience, query, kept, self._path, app_id, batch_id)
             log.warning("%s: %d records to quarantine", self._source.name, sent)
             self._index(kept, f"{app_id}:{batch_id}")
         finally:
             kept.unpersist()
+
+    def _send(self, kept: DataFrame) -> int:
+        return send_dead_letters(self._settings, self._source, kept.toLocalIterator())
 
     def _index(self, bad: DataFrame, token: str) -> None:
         try:

@@ -1,0 +1,31 @@
+"""Which errors go away by themselves: a service or a store that is away, full or starting; the others are bugs."""
+
+import re
+
+import psycopg
+from py4j.protocol import Py4JJavaError
+from pyspark.errors import PySparkException
+
+from millrace.clickhouse.client import is_transient
+
+_LASTING = re.compile(
+    r"FencedError|DELTA_|Concurrent\w+Exception|AnalysisException|FileNotFoundException|OffsetOutOfRange"
+    r"|KAFKA_DATA_LOSS|data may have been lost|may have been missed"
+)
+"""Another writer, a wrong schema, a file or a record that is gone: waiting brings nothing back."""
+_PASSING = re.compile(
+    r"TransientError|SchemaAppeared|No space left on device"
+    r"|java\.(?:io\.\w*IOException|net\.\w+Exception|nio\.\w+\.\w+Exception)"
+    r"|java\.util\.concurrent\.TimeoutException|ClosedChannelException"
+    r"|(?:Sdk|Service|S3)\w*Exception"
+    r"|kafka\.common\.errors\.(?:Timeout|Disconnect|Network|Retriable|BrokerNotAvailable|LeaderNotAvailable"
+    r"|NotLeaderOrFollower|CoordinatorNotAvailable|KafkaStorage|SaslAuthentication)\w*Exception"
+)
+
+
+def passes(error: BaseException) -> bool:
+    """True when the same work may succeed later. Spark and Delta tell their causes in text only."""
+    if not isinstance(error, (Py4JJavaError, PySparkException)):
+        return is_transient(error) or isinstance(error, psycopg.OperationalError)
+    text = str(error)
+    return not _LASTING.search(text) and bool(_PASSING.search(text))

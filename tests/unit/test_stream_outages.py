@@ -1,0 +1,125 @@
+"""What the stream application does when a service is away: it waits, tries again, and gives up only on what stays."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
+from typing import Any
+
+import psycopg
+import pytest
+from pyspark.errors import StreamingQueryException
+
+from millrace.errors import ConfigError, FencedError, TransientError
+from spark_jobs.edges.health import Health
+from spark_jobs.edges.live_table import around
+from spark_jobs.edges.passing import passes
+from spark_jobs.stream_app import QuerySpec
+from spark_jobs.supervision import Attempt, Prerequisite, QueryFailed, Supervisor
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("org.apache.kafka.common.errors.TimeoutException: Timed out waiting for a node assignment", True),
+        ("java.io.IOException: No space left on device", True),
+        ("java.net.ConnectException: Connection refused", True),
+        ("millrace.errors.TransientError: 3 records did not reach topic x", True),
+        ("software.amazon.awssdk.services.s3.model.S3Exception: slow down", True),
+        ("java.lang.IllegalStateException: Some data may have been lost because", False),
+        ("org.apache.kafka.clients.consumer.OffsetOutOfRangeException: java.io.IOException", False),
+        ("millrace.errors.FencedError: the lease is no longer ours; TransientError before it", False),
+        ("java.lang.NullPointerException", False),
+        ("[DELTA_FAILED_TO_MERGE_FIELDS] java.io.IOException", False),
+    ],
+)
+def test_sparks_errors_are_told_apart_by_their_causes(text: str, expected: bool) -> None:
+    assert passes(StreamingQueryException(text)) is expected
+
+
+def test_our_own_errors_are_told_apart_by_their_kind() -> None:
+    assert passes(TransientError("away"))
+    assert passes(psycopg.OperationalError("server closed the connection"))
+    assert not passes(ConfigError("wrong"))
+    assert not passes(FencedError("another driver"))
+
+
+def test_attempts_come_ever_later_up_to_a_limit() -> None:
+    attempt = Attempt()
+    assert [attempt.failed() for _ in range(6)] == [1.0, 2.0, 4.0, 8.0, 15.0, 15.0]
+    assert not attempt.due
+
+
+def test_a_prerequisite_is_tried_again_and_an_error_that_stays_is_raised() -> None:
+    answers: list[Exception | None] = [TransientError("away"), None]
+
+    def prepare() -> None:
+        answer = answers.pop(0)
+        if answer is not None:
+            raise answer
+
+    needed = Prerequisite("Kafka", prepare)
+    assert needed.look() == "Kafka: away"
+    assert needed.look() is None, "not due yet"
+    assert not needed.ready
+    needed.attempt = Attempt()
+    assert needed.look() is None
+    assert needed.ready
+    with pytest.raises(ConfigError):
+        Prerequisite("x", lambda: _raise(ConfigError("wrong"))).look()
+
+
+class _Query:
+    """A query that has ended, or runs."""
+
+    def __init__(self, error: Exception | None) -> None:
+        self.isActive, self._error = error is None, error
+
+    def exception(self) -> Exception | None:
+        return self._error
+
+
+def _supervisor(started: list[_Query]) -> Supervisor:
+    app: Any = SimpleNamespace(
+        heartbeat=SimpleNamespace(desired="running", state="starting"), health=Health(), stopping=threading.Event()
+    )
+    waiting = iter(started)
+    spec = QuerySpec("landing.x", lambda: next(waiting), needs_clickhouse=True)  # type: ignore[arg-type,return-value]
+    return Supervisor(app, [spec], Prerequisite("Kafka", lambda: None), Prerequisite("ClickHouse", lambda: None))
+
+
+def _round(supervisor: Supervisor) -> None:
+    supervisor._prepare()
+    supervisor._start_missing()
+    supervisor._notice_failures()
+
+
+def test_a_query_that_a_service_ended_starts_again_later() -> None:
+    broken = _Query(StreamingQueryException("org.apache.kafka.common.errors.TimeoutException"))
+    supervisor = _supervisor([broken, _Query(None)])
+    _round(supervisor)
+    assert not supervisor.running
+    assert "landing.x waits" in (supervisor.app.health.note() or "")
+    _round(supervisor)
+    assert not supervisor.running, "its next attempt is not due"
+    supervisor.attempts["landing.x"].not_before = 0
+    _round(supervisor)
+    assert "landing.x" in supervisor.running
+
+
+def test_a_query_that_a_bug_ended_ends_the_driver() -> None:
+    supervisor = _supervisor([_Query(StreamingQueryException("java.lang.NullPointerException"))])
+    with pytest.raises(QueryFailed, match="NullPointer"):
+        _round(supervisor)
+
+
+def test_each_partition_keeps_a_window_around_its_last_record() -> None:
+    noon, reach = datetime(2026, 1, 1, 12, tzinfo=UTC), timedelta(minutes=6)
+    idle, busy, also_busy = noon - timedelta(hours=5), noon, noon - timedelta(minutes=4)
+    assert around([busy, idle, also_busy], reach) == [
+        (idle - reach, idle + reach),
+        (also_busy - reach, busy + reach),
+    ]
+
+
+def _raise(error: Exception) -> None:
+    raise error
