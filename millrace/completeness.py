@@ -52,6 +52,12 @@ def acked(settings: Settings, source: Source, interval: Interval) -> int | None:
     return sum(ends[p] - starts[p] for p in ends)
 
 
+def first_offsets(settings: Settings, topic: str) -> dict[int, int]:
+    """The first offset that Kafka still has, per partition. Raises TransientError when Kafka does not answer."""
+    with _reader(settings) as consumer:
+        return _first_offsets(consumer, _partitions(consumer, topic))
+
+
 @contextmanager
 def _reader(settings: Settings) -> Iterator[Consumer]:
     """A consumer that joins no group and only asks for offsets; Kafka's errors come out as TransientError."""

@@ -39,7 +39,7 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
     checkpoint = app.checkpoint(query)
     checkpoint.set_aside_if_torn()
     held = positions(app.spark, _tables(app, source), source.topic.name)
-    begin = _begin(app, source, checkpoint, held)
+    begin = app.begin(query, source, checkpoint, _position(app, source, checkpoint, held))
     records = read_records(app.spark, app.settings, source, begin)
     schemas = writer_schemas(app.settings, source)
     decoded = records.transform(decode, source, schemas).transform(observed, source)
@@ -126,16 +126,14 @@ def _create_tables(app: StreamApp, source: Source) -> None:
         lake.ensure(app.spark, path, columns, partition="append_hour", stats=stats)
 
 
-def _begin(app: StreamApp, source: Source, checkpoint: Checkpoint, held: DataFrame) -> Offsets:
-    """Where the query goes on, as next offset per partition: after its last whole batch.
+def _position(app: StreamApp, source: Source, checkpoint: Checkpoint, held: DataFrame) -> Offsets:
+    """Where the query stands, as next offset per partition: after its last whole batch.
 
     Only the control plane and the checkpoint know what is whole; the highest offset in the lake may belong to a batch
     of which a part is missing. The control plane may be one batch ahead of the checkpoint, or one behind it.
     """
     whole = app.fence.run(lambda conn: committed_offsets(conn, source.name))
-    last = checkpoint.last_committed()
-    if last is not None:
-        ends = checkpoint.end_offsets(last)
+    if ends := checkpoint.position():
         _record(app, source, {p: end for p, end in ends.items() if end > whole.get(p, 0)})
         return ends
     begin = {p: min(end, whole[p]) for p, end in next_offsets(held).items() if p in whole}

@@ -8,14 +8,17 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from millrace import names
+from millrace.completeness import first_offsets
 from millrace.contracts.catalog import Catalog
+from millrace.contracts.source import Source
 from millrace.errors import MillraceError
 from millrace.settings import Settings
-from spark_jobs.edges.checkpoints import Checkpoint
+from spark_jobs.edges.checkpoints import Checkpoint, Offsets
 from spark_jobs.edges.clients import Clients
 from spark_jobs.edges.health import Health
 from spark_jobs.edges.lease import Fence, Heartbeat
 from spark_jobs.edges.patience import Patience
+from spark_jobs.edges.retention import go_on_after_losses
 
 BatchWork = Callable[[DataFrame, int], None]
 
@@ -52,6 +55,11 @@ class StreamApp:
 
     def lake_table(self, layer: names.Layer, table: str) -> str:
         return names.table_path(self.settings.lake, layer, table)
+
+    def begin(self, query: str, source: Source, checkpoint: Checkpoint, position: Offsets) -> Offsets:
+        """Where a query really begins that stands at `position` (next offset per partition; none: the beginning)."""
+        earliest = first_offsets(self.settings, source.topic.name)
+        return self.fence.run(lambda conn: go_on_after_losses(conn, query, source, checkpoint, position, earliest))
 
     def guarded(self, query: str, work: BatchWork) -> BatchWork:
         """`work`, begun only while the lease holds and nobody asked to stop."""

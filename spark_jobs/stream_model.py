@@ -30,6 +30,7 @@ def stream_model(app: StreamApp, model: StreamModel) -> QuerySpec:
 def _start(app: StreamApp, model: StreamModel) -> StreamingQuery:
     source, checkpoint = app.catalog.source(model.inputs[0]), checkpoint_of(app, model)
     checkpoint.set_aside_if_torn()
+    app.begin(names.stream_query(model.name), source, checkpoint, checkpoint.position())
     key = app.settings.pseudonym_key.get_secret_value().encode()
     rows = (
         read_records(app.spark, app.settings, source, {})

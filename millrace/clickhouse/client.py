@@ -47,7 +47,7 @@ def columns_of(client: Client, database: str, table: str) -> dict[str, str]:
 
 
 _PASSING = {74, 75, 76, 159, 160, 202, 203, 209, 210, 236, 241, 242, 243, 252, 279, 319, 425, 439, 999}
-"""Server error codes that go away by themselves: overload, memory, a full disk, timeouts, too many parts, shutting down."""
+"""Server error codes that go away by themselves: overload, memory, a full disk, timeouts, too many parts, shutdown."""
 
 
 def is_transient(error: BaseException) -> bool:

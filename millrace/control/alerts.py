@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["imbalance", "task_failed", "driver_down", "driver_stalled"]
+Kind = Literal["imbalance", "task_failed", "driver_down", "driver_stalled", "records_lost"]
 Severity = Literal["critical", "warning"]
 _LONGEST = 4000
 _RAISE = """

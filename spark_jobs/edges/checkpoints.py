@@ -37,6 +37,11 @@ class Checkpoint:
     def last_committed(self) -> int | None:
         return max(self._batches("commits"), default=None)
 
+    def position(self) -> Offsets:
+        """Where the query stands after its last whole batch; empty before there is one."""
+        last = self.last_committed()
+        return {} if last is None else self.end_offsets(last)
+
     def set_aside_if_torn(self) -> str | None:
         """Move a checkpoint that cannot be read out of the way, and say what is wrong with it; None for a sound one.
 
@@ -50,7 +55,7 @@ class Checkpoint:
 
     def set_aside(self) -> None:
         """Move the checkpoint out of the way; nothing of it is deleted."""
-        aside = f"{self.path}.torn-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
+        aside = f"{self.path}.aside-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
         self._files.rename(self._new_path(self.path), self._new_path(aside))
 
     def _torn(self) -> str | None:

@@ -13,6 +13,7 @@ from millrace.errors import ConfigError, FencedError, TransientError
 from spark_jobs.edges.health import Health
 from spark_jobs.edges.live_table import around
 from spark_jobs.edges.passing import passes
+from spark_jobs.edges.retention import lost_records
 from spark_jobs.stream_app import QuerySpec
 from spark_jobs.supervision import Attempt, Prerequisite, QueryFailed, Supervisor
 
@@ -123,3 +124,8 @@ def test_each_partition_keeps_a_window_around_its_last_record() -> None:
 
 def _raise(error: Exception) -> None:
     raise error
+
+
+def test_records_are_lost_where_kafka_begins_after_the_position() -> None:
+    assert lost_records({0: 5, 1: 7, 2: 9}, {0: 5, 1: 6, 2: 12, 3: 4}) == {2: (9, 12)}
+    assert lost_records({}, {0: 100}) == {}, "a query that never read begins with what is there"
