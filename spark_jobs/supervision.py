@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pyspark.sql.streaming.query import StreamingQuery
 
 from millrace.errors import MillraceError
-from spark_jobs.edges.passing import passes
+from spark_jobs.edges.passing import cause, passes
 from spark_jobs.stream_app import QuerySpec, StreamApp
 
 log = logging.getLogger(__name__)
@@ -62,7 +62,7 @@ class Prerequisite:
             if not passes(error):
                 raise
             log.warning("%s is away, next attempt in %.0f s: %s", self.service, self.attempt.failed(), error)
-            return f"{self.service}: {error}"[:500]
+            return f"{self.service}: {cause(error)}"
         self.ready = True
         return None
 
@@ -158,8 +158,8 @@ class Supervisor:
     def _try_later(self, name: str, error: Exception) -> None:
         """A service was away for longer than Spark waits: the query goes on from its checkpoint once it is back."""
         wait = self.attempts.setdefault(name, Attempt()).failed()
-        log.warning("%s starts again in %.0f s: %s", name, wait, error)
-        self.app.health.waiting(name, str(error)[:500])
+        log.warning("%s starts again in %.0f s: %s", name, wait, cause(error))
+        self.app.health.waiting(name, cause(error))
 
 
 def _stop_between_batches(query: StreamingQuery, deadline: float) -> None:

@@ -25,6 +25,11 @@ def read_records(spark: SparkSession, settings: Settings, source: Source, resume
         "kafka.isolation.level": "read_committed",
         "maxOffsetsPerTrigger": str(settings.max_records_per_batch),
         "kafka.max.partition.fetch.bytes": "8388608",
+        # A broker that is away ends the query soon, and it says so; waiting for the broker is the supervisor's part.
+        "kafka.default.api.timeout.ms": "15000",
+        "kafka.request.timeout.ms": "10000",
+        "kafkaConsumer.pollTimeoutMs": "30000",
+        "fetchOffset.numRetries": "1",
     }
     return spark.readStream.format("kafka").options(**options).load()
 

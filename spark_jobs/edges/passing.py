@@ -22,6 +22,8 @@ _PASSING = re.compile(
     r"|NotLeaderOrFollower|CoordinatorNotAvailable|KafkaStorage|SaslAuthentication)\w*Exception"
 )
 
+_NAMED = re.compile(r"(?:Caused by: )?[\w.]+(?:Error|Exception|Lost|Failed|Appeared)\b")
+
 
 def passes(error: BaseException) -> bool:
     """True when the same work may succeed later. Spark and Delta tell their causes in text only."""
@@ -29,3 +31,10 @@ def passes(error: BaseException) -> bool:
         return is_transient(error) or isinstance(error, psycopg.OperationalError)
     text = str(error)
     return not _LASTING.search(text) and bool(_PASSING.search(text))
+
+
+def cause(error: BaseException) -> str:
+    """One line that says what happened: the innermost cause of what Spark wraps in pages of stack traces."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    named = [line for line in lines if _NAMED.match(line)]
+    return (named or lines or [type(error).__name__])[-1][:500]

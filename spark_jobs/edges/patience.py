@@ -10,7 +10,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_when_eve
 from tenacity.nap import sleep_using_event
 
 from spark_jobs.edges.health import Health
-from spark_jobs.edges.passing import passes
+from spark_jobs.edges.passing import cause, passes
 
 T = TypeVar("T")
 log = logging.getLogger(__name__)
@@ -28,7 +28,7 @@ class Patience:
 
         def note(state: RetryCallState) -> None:
             error = state.outcome.exception() if state.outcome else None
-            self.health.waiting(query, f"{what}: {error}"[:500])
+            self.health.waiting(query, f"{what}: {cause(error)}" if error else what)
             log.warning("%s: %s failed, attempt %d: %s", query, what, state.attempt_number, error)
 
         retrying = Retrying(

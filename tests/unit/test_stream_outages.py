@@ -12,7 +12,7 @@ from pyspark.errors import StreamingQueryException
 from millrace.errors import ConfigError, FencedError, TransientError
 from spark_jobs.edges.health import Health
 from spark_jobs.edges.live_table import around
-from spark_jobs.edges.passing import passes
+from spark_jobs.edges.passing import cause, passes
 from spark_jobs.edges.retention import lost_records
 from spark_jobs.stream_app import QuerySpec
 from spark_jobs.supervision import Attempt, Prerequisite, QueryFailed, Supervisor
@@ -129,3 +129,10 @@ def _raise(error: Exception) -> None:
 def test_records_are_lost_where_kafka_begins_after_the_position() -> None:
     assert lost_records({0: 5, 1: 7, 2: 9}, {0: 5, 1: 6, 2: 12, 3: 4}) == {2: (9, 12)}
     assert lost_records({}, {0: 100}) == {}, "a query that never read begins with what is there"
+
+
+def test_the_cause_is_one_line_out_of_pages() -> None:
+    text = "raised by the Python Proxy. Return Message: Traceback:\n  File x\nmillrace.errors.TransientError: gone\n"
+    assert cause(StreamingQueryException(text)) == "millrace.errors.TransientError: gone"
+    assert cause(TransientError("Kafka is away")) == "Kafka is away"
+    assert cause(ValueError()) == "ValueError"
