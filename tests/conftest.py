@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.stack import TestStack
 
 STATE = ROOT / ".millrace-test"
-FOLDERS = ("unit", "compose", "dags", "spark", "services", "browser")
+FOLDERS = ("unit", "compose", "dags", "spark", "services", "browser", "faults")
 """Kinds of tests, cheapest first: in this order they run."""
 KEPT = {f"{PREFIX}DOWNLOADS"}
 
@@ -31,6 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Forget the user's settings before anything reads them: no test may touch a stack that is not its own."""
     for folder in FOLDERS:
         config.addinivalue_line("markers", f"{folder}: tests in tests/{folder}/")
+    config.addinivalue_line("markers", "core: a fault test that `make test` runs too")
     for name in [name for name in os.environ if name.startswith(PREFIX) and name not in KEPT]:
         del os.environ[name]
     os.environ |= {

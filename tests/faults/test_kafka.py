@@ -1,0 +1,103 @@
+"""The broker is killed or away, partitions are idle or added, and records expire before anybody has read them."""
+
+from collections.abc import Callable
+
+import pytest
+from confluent_kafka import TopicPartition
+from confluent_kafka.admin import AdminClient, NewPartitions
+
+from tests.faults.driver import Driver, is_running
+from tests.faults.lab import Lab, write_contract
+from tests.faults.load import Load
+from tests.faults.reconcile import reconcile
+from tests.faults.recovery import newest, recovery
+from tests.faults.services import away, hold_for, kill_part, state_of
+from tests.services.platform import await_that
+from tests.stack import TestStack
+
+Drive = Callable[[Lab], Driver]
+MINUTES_AWAY = 90
+
+
+@pytest.mark.core
+def test_broker_killed(services: TestStack, lab: Lab, drive: Drive) -> None:
+    with drive(lab) as driver, Load(lab) as load:
+        driver.await_running()
+        load.flow(300)
+        killed = kill_part(services, "kafka")
+        assert not is_running(killed)
+        assert state_of(services, "kafka").pid != killed
+        load.flow(300)
+        recovery(lab, load, within=120)
+        load.stop()
+        reconcile(lab, load)
+
+
+def test_broker_away_for_minutes(services: TestStack, lab: Lab, drive: Drive) -> None:
+    """Producers wait, and so do the queries."""
+    with drive(lab) as driver, Load(lab) as load:
+        driver.await_running()
+        recovery(lab, load, within=120)
+        with away(services, "kafka"):
+            hold_for(2, lambda: True)
+            acked = len(load.acked)
+            hold_for(MINUTES_AWAY, lambda: len(load.acked) == acked)
+        load.flow(300)
+        recovery(lab, load, within=120)
+        load.stop()
+        reconcile(lab, load)
+
+
+def test_idle_partitions(new_lab: Callable[..., Lab], drive: Drive) -> None:
+    """One partition has everything: the others hold up neither landing, nor live, nor windows."""
+    lab = new_lab(windows=True)
+    with drive(lab) as driver, Load(lab, partition=2) as load:
+        driver.await_running()
+        load.flow(1500)
+        recovery(lab, load, within=120)
+        assert set(newest(load)) == {2}
+        load.stop()
+        reconcile(lab, load)
+
+
+def test_partitions_from_4_to_8_under_load(services: TestStack, lab: Lab, drive: Drive) -> None:
+    """New partitions are read from their first record, whether the driver is up or starts again."""
+    with drive(lab) as driver, Load(lab, rate=300) as load:
+        driver.await_running()
+        load.flow(500)
+        kafka = AdminClient({"bootstrap.servers": lab.settings.kafka_bootstrap})
+        kafka.create_partitions([NewPartitions(lab.topic, 8)])[lab.topic].result(30)
+        await_that(lambda: max(newest(load)) >= 4, "records in the new partitions")
+        recovery(lab, load, within=120)
+        driver.kill()
+        write_contract(lab, partitions=8, lateness="30 seconds")
+        load.flow(500)
+        load.stop()
+        counted = reconcile(lab, load)
+        assert max(s.partition for s in counted.good) > 3
+
+
+def test_retention_shorter_than_the_lag(lab: Lab, drive: Drive) -> None:
+    """Records are gone before landing has read them: it fails, and says so, rather than go on as if nothing was."""
+    with drive(lab) as driver, Load(lab) as load:
+        driver.await_running()
+        load.flow(300)
+        recovery(lab, load, within=120)
+        driver.stop()
+        load.flow(600)
+        load.stop()
+        gone = expire(lab)
+        driver.start()
+        driver.await_log("ended:", 180)
+        driver.await_log(str(min(gone.values())) if len(set(gone.values())) == 1 else "offset", 60)
+        await_that(lambda: "ended:" in (driver.held().last_error or ""), "the reason in the control plane")
+        driver.stop()
+
+
+def expire(lab: Lab) -> dict[int, int]:
+    """Have Kafka drop every record of the topic, as retention does; the first offset that is left, per partition."""
+    kafka = AdminClient({"bootstrap.servers": lab.settings.kafka_bootstrap})
+    everything = [TopicPartition(lab.topic, p, -1) for p in kafka.list_topics(lab.topic).topics[lab.topic].partitions]
+    done = {p.partition: f.result(30).low_watermark for p, f in kafka.delete_records(everything).items()}
+    assert max(done.values()) > 0
+    return done
