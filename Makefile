@@ -8,10 +8,10 @@ READY := $(VENV)/.installed
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs restart doctor demo test lint format install
+.PHONY: help up down status logs restart doctor demo test test-faults soak lint format install
 
 help: ## List these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  \033[1mmake %-9s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1mmake %-11s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 up: install ## Install and start everything, wait until it answers, say where to look
 	@$(STACK) up
@@ -40,7 +40,14 @@ ifdef ARGS
 else # apart, because an in-process Spark and another Airflow's settings would get in the way of the stack's clients
 	@$(PYTHON) -m pytest tests/unit tests/compose tests/dags tests/spark
 	@$(PYTHON) -m pytest tests/services tests/browser
+	@$(PYTHON) -m pytest tests/faults -m core
 endif
+
+test-faults: install ## Kill, cut off and fill every part under load, and count what arrived
+	@$(PYTHON) -m pytest tests/faults $(ARGS)
+
+soak: install ## Random faults for HOURS=1, from SEED=1; reports how long each recovery took
+	@$(PYTHON) -m pytest -s tests/faults/soak.py --hours=$(or $(HOURS),1) --seed=$(or $(SEED),1)
 
 lint: install ## Check format, style, types, layering, YAML, contracts and generated docs
 	@$(VENV)/bin/ruff format --check .

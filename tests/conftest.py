@@ -27,6 +27,12 @@ hypothesis.settings.register_profile(
 hypothesis.settings.load_profile("unhurried")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """For `make soak`."""
+    parser.addoption("--hours", type=float, default=1.0, help="how long the soak goes on")
+    parser.addoption("--seed", type=int, default=1, help="which faults the soak draws")
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Forget the user's settings before anything reads them: no test may touch a stack that is not its own."""
     for folder in FOLDERS:

@@ -1,14 +1,24 @@
 """The services that a lab needs, and labs: a source, a topic and tables for one test alone."""
 
+import io
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
+from deploy.local import lifecycle
 from tests.faults.driver import Driver
-from tests.faults.lab import Lab, make_lab
+from tests.faults.histogram import table
+from tests.faults.lab import Lab, make_lab, write_suites
+from tests.faults.supervised import Supervised
+from tests.services.conftest import platform
+from tests.services.platform import Platform
 from tests.stack import TestStack
 
+__all__ = ["platform"]
+RECOVERIES = pytest.StashKey[list[tuple[str, float]]]()
 SERVICES = ("postgres", "kafka", "registry", "clickhouse", "deploy")
 
 
@@ -24,7 +34,7 @@ def new_lab(services: TestStack, tmp_path: Path, request: pytest.FixtureRequest)
     """Makes the test's lab; `make_lab` says how it may differ from others."""
 
     def new(**options: object) -> Lab:
-        return make_lab(services.settings, tmp_path, request.node.originalname, **options)  # type: ignore[arg-type]
+        return make_lab(services.settings, tmp_path / "project", request.node.originalname, **options)  # type: ignore[arg-type]
 
     return new
 
@@ -38,3 +48,38 @@ def lab(new_lab: Callable[..., Lab]) -> Lab:
 def drive(services: TestStack) -> Callable[[Lab], Driver]:
     """Makes the driver of a lab; it runs within a `with` block."""
     return lambda lab: Driver(lab, services.environment)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The whole platform comes last, so that the other tests have the machine for themselves."""
+    items.sort(key=lambda item: "supervised" in getattr(item, "fixturenames", ()))
+
+
+@pytest.fixture(scope="session")
+def supervised_lab(stack: TestStack) -> Lab:
+    """A lab among the sources of the stack's own project."""
+    stack.start(*SERVICES)
+    lab = make_lab(stack.settings, stack.project, "ticks")
+    write_suites(lab)
+    return lab
+
+
+@pytest.fixture
+def supervised(supervised_lab: Lab, platform: Platform, stack: TestStack) -> Supervised:
+    """The lab under Airflow's supervision, with every part up and answering."""
+    stack.start(*(name for name in lifecycle.everything(stack.stack) if name != lifecycle.FIRST_RUN))
+    return Supervised(stack, platform, supervised_lab)
+
+
+@pytest.fixture
+def noted(pytestconfig: pytest.Config) -> Callable[[str, float], None]:
+    """Keeps a time since a moment of `time.monotonic` under a name, for the summary at the end."""
+    times = pytestconfig.stash.setdefault(RECOVERIES, [])
+    return lambda name, since: times.append((name, time.monotonic() - since))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if times := config.stash.get(RECOVERIES, []):
+        text = io.StringIO()
+        Console(file=text, width=150).print(table(times, "how long it took"))
+        terminalreporter.write_line(text.getvalue())

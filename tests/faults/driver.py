@@ -15,6 +15,7 @@ from psycopg.rows import class_row
 
 from deploy.local.supervision import MARK
 from millrace.launch import submit_command
+from millrace.settings import Settings
 from tests.faults.lab import Lab
 from tests.services.platform import await_that
 
@@ -101,14 +102,8 @@ class Driver:
         return pid
 
     def held(self) -> Held:
-        """Who holds the lease of the lab's group, as PostgreSQL has it."""
-        sql = """SELECT epoch, pid, state, coalesce(lease_until > now(), false) AS alive, last_error
-                 FROM ops.stream_groups WHERE group_name = %s"""
-        with (
-            psycopg.connect(self.lab.settings.postgres_dsn, connect_timeout=5) as connection,
-            connection.cursor(row_factory=class_row(Held)) as cursor,
-        ):
-            return cursor.execute(sql, (self.lab.group,)).fetchone() or Held(0, None, "stopped", False, None)
+        """Who holds the lease of the lab's group."""
+        return held(self.lab.settings, self.lab.group)
 
     def await_running(self, beyond: int = 0) -> Held:
         """Wait until a driver of an epoch beyond this one runs its queries."""
@@ -151,6 +146,17 @@ class Driver:
     def _wait(self) -> None:
         if self._process is not None:
             self._process.wait(30)
+
+
+def held(settings: Settings, group: str) -> Held:
+    """Who holds the lease of a stream group, as PostgreSQL has it."""
+    sql = """SELECT epoch, pid, state, coalesce(lease_until > now(), false) AS alive, last_error
+             FROM ops.stream_groups WHERE group_name = %s"""
+    with (
+        psycopg.connect(settings.postgres_dsn, connect_timeout=5) as connection,
+        connection.cursor(row_factory=class_row(Held)) as cursor,
+    ):
+        return cursor.execute(sql, (group,)).fetchone() or Held(0, None, "stopped", False, None)
 
 
 def is_running(pid: int) -> bool:

@@ -55,6 +55,13 @@ key: [window_start]
 SELECT window.start AS window_start, count(*) AS events FROM {source} GROUP BY window(at_or_event, '10 seconds')
 """
 
+SUITE = {
+    "expectations": [
+        {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "id"}, "severity": "critical"},
+        {"type": "expect_column_values_to_not_be_null", "kwargs": {"column": "number"}, "severity": "critical"},
+    ]
+}
+
 
 @dataclass(frozen=True)
 class Lab:
@@ -111,7 +118,7 @@ class Lab:
 
 def make_lab(
     settings: Settings,
-    folder: Path,
+    project: Path,
     test: str,
     *,
     partitions: int = 4,
@@ -121,7 +128,7 @@ def make_lab(
 ) -> Lab:
     """Write the project of a new lab, and create its topic, so that a load may begin before any driver runs."""
     source = f"{re.sub('[^a-z0-9]+', '_', test.removeprefix('test_').lower())[:40].strip('_')}_{uuid.uuid4().hex[:6]}"
-    lab = Lab(source, folder / "project", settings, changed)
+    lab = Lab(source, project, settings, changed)
     home = lab.project / "sources" / "lab" / source
     write_contract(lab, partitions=partitions, lateness=lateness)
     (home / "event.avsc").write_text(json.dumps(SCHEMA))
@@ -155,3 +162,11 @@ def _all_done(futures: Iterable[object]) -> None:
 
 def _text(value: object) -> str:
     return json.dumps(value) if isinstance(value, dict) else str(value)
+
+
+def write_suites(lab: Lab) -> None:
+    """The gates of the lab's tables, where the hourly DAG is to refine it."""
+    for layer in ("bronze", "silver"):
+        path = lab.project / "expectations" / layer / f"{lab.source}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps({"name": f"{layer}.{lab.source}"} | SUITE))

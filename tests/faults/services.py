@@ -107,3 +107,31 @@ def hold_for(seconds: float, still: Callable[[], bool]) -> None:
     began = time.monotonic()
     await_that(lambda: not still() or time.monotonic() - began >= seconds, f"{seconds:.0f} s to pass", seconds + 30)
     assert still(), f"the fault ended by itself after {time.monotonic() - began:.0f} s"
+
+
+@contextmanager
+def on_small_disk(stack: TestStack, part: str, megabytes: int) -> Iterator[SmallDisk]:
+    """One part of the stack with its data on a file system of so many megabytes; they are moved back afterwards."""
+    folder = stack.settings.state_dir / part
+    aside = folder.with_name(f"{part}.aside")
+    with away(stack, part):
+        shutil.rmtree(aside, ignore_errors=True)
+        _copy(folder, aside)
+        with mounted(folder, f"size={megabytes}m"):
+            _copy(aside, folder)
+            stack.start(part)
+            try:
+                yield SmallDisk(folder)
+            finally:
+                Supervisor(stack.stack).stop(part)
+                (folder / "ballast").unlink(missing_ok=True)
+                shutil.rmtree(aside)
+                _copy(folder, aside)
+        shutil.rmtree(folder)
+        aside.rename(folder)
+
+
+def _copy(source: Path, target: Path) -> None:
+    """With owners, modes and holes."""
+    target.mkdir(parents=True, exist_ok=True)
+    subprocess.run(["cp", "-a", "--sparse=always", f"{source}/.", str(target)], check=True)
