@@ -2,13 +2,15 @@
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from deploy.local import lifecycle
+from tests.faults.bench import Bench, new_bench
 from tests.faults.driver import Driver
 from tests.faults.histogram import table
 from tests.faults.lab import Lab, make_lab, write_suites
@@ -37,6 +39,29 @@ def new_lab(services: TestStack, tmp_path: Path, request: pytest.FixtureRequest)
         return make_lab(services.settings, tmp_path / "project", request.node.originalname, **options)  # type: ignore[arg-type]
 
     return new
+
+
+@pytest.fixture(scope="session")
+def benches(stack: TestStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Bench]]:
+    """Gives the session's bench; a new one, once a test has failed on the last."""
+    with ExitStack() as opened:
+        current: list[Bench] = []
+
+        def sound_bench() -> Bench:
+            if not current or not current[-1].sound:
+                opened.close()
+                current.append(opened.enter_context(new_bench(stack, tmp_path_factory.mktemp("bench"))))
+            return current[-1]
+
+        yield sound_bench
+
+
+@pytest.fixture
+def bench(services: TestStack, benches: Callable[[], Bench]) -> Bench:
+    """A running driver under steady load; sound again once the test has called `check`."""
+    bench = benches()
+    bench.sound = False
+    return bench
 
 
 @pytest.fixture

@@ -110,7 +110,7 @@ class Lab:
             "project_dir": self.project,
             "lease_ttl": 6,
             "heartbeat_interval": 1,
-            "landing_trigger_ms": 500,
+            "landing_trigger_ms": 1500,
             "stream_memory": MEMORY,
         }
         return {f"{PREFIX}{name}".upper(): _text(value) for name, value in (own | self.changed).items()}

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from itertools import count
 from typing import Any, Self
 
 from confluent_kafka import KafkaError, Message, Producer
@@ -30,15 +31,15 @@ class Acked:
 
 
 class Load:
-    """Sends `rate` events a second from a thread of its own, until `stop`."""
+    """Sends `rate` events a second from a thread of its own, but for pauses, until its `with` block ends."""
 
     def __init__(self, lab: Lab, rate: float = 150, *, partition: int | None = None) -> None:
         self.lab, self.rate = lab, rate
         self.acked: list[Acked] = []
         self.failed: list[str] = []
-        self._partition = partition
-        self._sent = 0
-        self._ended = threading.Event()
+        self._where = {} if partition is None else {"partition": partition}
+        self._numbers = count()
+        self._ended, self._paused, self._busy = threading.Event(), threading.Event(), threading.Lock()
         self._producer = Producer(
             {
                 "bootstrap.servers": lab.settings.kafka_bootstrap,
@@ -62,36 +63,43 @@ class Load:
         self._ended.set()
         self._thread.join()
 
+    def send(self, value: bytes | None, *, partition: int | None = None, at: datetime | None = None) -> None:
+        """One record beside the steady ones, as it is; `at` is its timestamp, where the topic takes the producer's."""
+        where = {} if partition is None else {"partition": partition}
+        where |= {} if at is None else {"timestamp": int(at.timestamp() * 1000)}
+        self._producer.produce(self.lab.topic, value, b"x", on_delivery=partial(self._delivered, False), **where)
+
+    def flow(self, more: int, seconds: float = 120) -> None:
+        """Wait until `more` further records are acknowledged."""
+        wanted = len(self.acked) + more
+        await_that(lambda: len(self.acked) >= wanted, f"{more} further records to be acknowledged", seconds)
+
     def stop(self) -> None:
-        """Send no more, and wait until Kafka has acknowledged everything."""
-        self._ended.set()
-        self._thread.join()
-        left = self._producer.flush(60)
+        """Send nothing until `go_on`, and wait until Kafka has acknowledged everything."""
+        with self._busy:
+            self._paused.set()
+        left = self._producer.flush(90)
         assert not left, f"{left} records were not acknowledged"
         assert not self.failed, f"Kafka refused {len(self.failed)} records: {self.failed[:1]}"
 
-    def send(self, value: bytes | None, *, partition: int | None = None) -> None:
-        """One record beside the steady ones, as it is."""
-        where = {} if partition is None else {"partition": partition}
-        self._producer.produce(self.lab.topic, value, b"x", on_delivery=partial(self._delivered, False), **where)
-
-    def flow(self, more: int, seconds: float = 120) -> int:
-        """Wait until `more` further records are acknowledged; how many are then."""
-        wanted = len(self.acked) + more
-        await_that(lambda: len(self.acked) >= wanted, f"{more} further records to be acknowledged", seconds)
-        return len(self.acked)
+    def go_on(self) -> None:
+        self._paused.clear()
 
     def _run(self) -> None:
-        began, where = time.monotonic(), {} if self._partition is None else {"partition": self._partition}
+        due, last = 0.0, time.monotonic()
         while not self._ended.wait(0.02):
-            for _ in range(int((time.monotonic() - began) * self.rate) - self._sent):
-                event = tick(self._sent)
-                done = partial(self._delivered, True)
-                self._producer.produce(
-                    self.lab.topic, encoded(event), event["kind"].encode(), on_delivery=done, **where
-                )
-                self._sent += 1
+            now = time.monotonic()
+            due, last = due + (now - last) * self.rate, now
+            with self._busy:
+                due = 0.0 if self._paused.is_set() else due
+                while due >= 1:
+                    self._steady()
+                    due -= 1
             self._producer.poll(0)
+
+    def _steady(self) -> None:
+        event, done = tick(next(self._numbers)), partial(self._delivered, True)
+        self._producer.produce(self.lab.topic, encoded(event), event["kind"].encode(), on_delivery=done, **self._where)
 
     def _delivered(self, steady: bool, error: KafkaError | None, message: Message) -> None:
         if error is not None:

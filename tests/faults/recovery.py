@@ -30,7 +30,7 @@ def newest(load: Load) -> Offsets:
 
 def in_bronze(lab: Lab) -> Offsets:
     sql = "SELECT kafka_partition, max(kafka_offset) FROM t GROUP BY kafka_partition"
-    return dict(lake_rows(lab.settings, "bronze", lab.source, sql))
+    return dict(lake_rows(lab.settings, "bronze", lab.source, sql, ["kafka_partition", "kafka_offset"]))
 
 
 def in_live(lab: Lab) -> Offsets:

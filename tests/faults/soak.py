@@ -13,32 +13,15 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from tests.faults.driver import Driver
+from tests.faults.bench import Bench
 from tests.faults.histogram import table
-from tests.faults.lab import Lab
-from tests.faults.load import Load
 from tests.faults.poison import poison
-from tests.faults.proxy import Proxy
-from tests.faults.reconcile import reconcile
-from tests.faults.recovery import recovery
 from tests.faults.services import away, hold_for, kill_part
 from tests.services.platform import await_that
-from tests.stack import TestStack
 
+Fault = Callable[[Bench, random.Random], None]
 LIMIT = 300.0
 """Seconds after which a recovery counts as none."""
-
-
-@dataclass(frozen=True)
-class Soak:
-    """What a fault may harm."""
-
-    stack: TestStack
-    lab: Lab
-    driver: Driver
-    load: Load
-    proxy: Proxy
-    dice: random.Random
 
 
 @dataclass(frozen=True)
@@ -50,56 +33,56 @@ class Recovery:
     seconds: float
 
 
-def driver_killed(soak: Soak) -> None:
-    soak.driver.kill()
+def driver_killed(bench: Bench, _: random.Random) -> None:
+    bench.driver.kill()
 
 
-def driver_frozen(soak: Soak) -> None:
+def driver_frozen(bench: Bench, _: random.Random) -> None:
     """Past its lease, and killed then, as supervision does."""
-    soak.driver.signal(signal.SIGSTOP)
-    await_that(lambda: not soak.driver.held().alive, "the lease of a frozen driver to run out")
-    soak.driver.kill()
+    bench.driver.signal(signal.SIGSTOP)
+    await_that(lambda: not bench.driver.held().alive, "the lease of a frozen driver to run out")
+    bench.driver.kill()
 
 
-def checkpoint_lost(soak: Soak) -> None:
-    soak.driver.stop()
-    shutil.rmtree(soak.lab.checkpoint(soak.dice.choice([soak.lab.landing, soak.lab.live])))
-    soak.driver.start()
+def checkpoint_lost(bench: Bench, dice: random.Random) -> None:
+    bench.driver.stop()
+    shutil.rmtree(bench.lab.checkpoint(dice.choice([bench.lab.landing, bench.lab.live])))
+    bench.driver.start()
 
 
-def answer_lost(soak: Soak) -> None:
-    soak.proxy.drop_answer_to(b"INSERT INTO live.")
-    await_that(lambda: not soak.proxy.armed, "an insert to be answered", LIMIT)
+def answer_lost(bench: Bench, _: random.Random) -> None:
+    bench.proxy.drop_answer_to(b"INSERT INTO live.")
+    await_that(lambda: not bench.proxy.armed, "an insert to be answered", LIMIT)
 
 
-def request_cut(soak: Soak) -> None:
-    soak.proxy.cut_request_of(b"INSERT INTO live.")
-    await_that(lambda: not soak.proxy.armed, "an insert to be cut", LIMIT)
+def request_cut(bench: Bench, _: random.Random) -> None:
+    bench.proxy.cut_request_of(b"INSERT INTO live.")
+    await_that(lambda: not bench.proxy.armed, "an insert to be cut", LIMIT)
 
 
-def poison_sent(soak: Soak) -> None:
+def poison_sent(bench: Bench, _: random.Random) -> None:
     for value in poison().values():
-        soak.load.send(value)
+        bench.load.send(value)
 
 
-def killed(part: str) -> Callable[[Soak], None]:
-    return lambda soak: _kill(soak, part)
+def killed(part: str) -> Fault:
+    return lambda bench, _: _kill(bench, part)
 
 
-def gone(part: str) -> Callable[[Soak], None]:
-    return lambda soak: _away(soak, part)
+def gone(part: str) -> Fault:
+    return lambda bench, dice: _away(bench, dice, part)
 
 
-def _kill(soak: Soak, part: str) -> None:
-    kill_part(soak.stack, part)
+def _kill(bench: Bench, part: str) -> None:
+    kill_part(bench.stack, part)
 
 
-def _away(soak: Soak, part: str) -> None:
-    with away(soak.stack, part):
-        hold_for(soak.dice.uniform(5, 60), lambda: True)
+def _away(bench: Bench, dice: random.Random, part: str) -> None:
+    with away(bench.stack, part):
+        hold_for(dice.uniform(5, 60), lambda: True)
 
 
-FAULTS: Mapping[str, Callable[[Soak], None]] = {
+FAULTS: Mapping[str, Fault] = {
     "driver killed": driver_killed,
     "driver frozen": driver_frozen,
     "checkpoint lost": checkpoint_lost,
@@ -112,32 +95,24 @@ FAULTS: Mapping[str, Callable[[Soak], None]] = {
 
 
 @pytest.mark.timeout(0)
-def test_soak(
-    services: TestStack, new_lab: Callable[..., Lab], drive: Callable[[Lab], Driver], pytestconfig: pytest.Config
-) -> None:
+def test_soak(bench: Bench, pytestconfig: pytest.Config) -> None:
     seed, hours = pytestconfig.getoption("--seed"), pytestconfig.getoption("--hours")
-    settings = services.settings
-    with Proxy(settings.clickhouse_host, settings.clickhouse_http_port) as proxy:
-        lab = new_lab(clickhouse_http_port=proxy.port - settings.port_offset)
-        with drive(lab) as driver, Load(lab) as load:
-            driver.await_running()
-            soak = Soak(services, lab, driver, load, proxy, random.Random(seed))
-            recoveries = suffer(soak, timedelta(hours=hours))
-            report(recoveries, seed, services.settings.state_dir.parent / f"soak-{seed}.json")
-            load.stop()
-            reconcile(lab, load, refused=set(poison().values()))
+    bench.refused |= set(poison().values())
+    recoveries = suffer(bench, random.Random(seed), timedelta(hours=hours))
+    report(recoveries, seed, bench.stack.settings.state_dir / f"soak-{seed}.json")
+    bench.check()
 
 
-def suffer(soak: Soak, duration: timedelta) -> list[Recovery]:
+def suffer(bench: Bench, dice: random.Random, duration: timedelta) -> list[Recovery]:
     """One random fault after the other, each once everything has recovered from the last."""
     began, recoveries = time.monotonic(), list[Recovery]()
-    recovery(soak.lab, soak.load, within=LIMIT)
+    bench.recover(within=LIMIT)
     while time.monotonic() - began < duration.total_seconds():
-        soak.load.flow(soak.dice.randrange(100, 3000))
-        name = soak.dice.choice(sorted(FAULTS))
+        bench.load.flow(dice.randrange(100, 3000))
+        name = dice.choice(sorted(FAULTS))
         at = time.monotonic() - began
-        FAULTS[name](soak)
-        seconds = recovery(soak.lab, soak.load, within=LIMIT)
+        FAULTS[name](bench, dice)
+        seconds = bench.recover(within=LIMIT)
         recoveries.append(Recovery(name, round(at, 1), round(seconds, 1)))
         Console(stderr=True).print(f"{at:8.0f} s  {name}: recovered in {seconds:.1f} s")
     return recoveries

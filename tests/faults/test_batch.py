@@ -1,11 +1,16 @@
 """The hourly DAG is killed half-way, runs beside itself, and beside maintenance: silver has every event once."""
 
 from collections import Counter
-from datetime import timedelta
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from millrace import names
 from tests.faults.driver import is_running
-from tests.faults.load import Load
+from tests.faults.lab import Lab
+from tests.faults.load import Load, encoded, tick
 from tests.faults.reconcile import Counted, reconcile
 from tests.faults.recovery import recovery
 from tests.faults.services import kill_part
@@ -14,7 +19,9 @@ from tests.services.platform import await_that, now
 from tests.services.truth import lake_rows
 
 DAG = names.medallion_dag("lab")
-HALF_WAY = "refine"
+HALF_WAY = ".stage"
+PAST, EACH = 2, 200
+"""Hours, and events in each."""
 
 
 def silver_is_exact(supervised: Supervised, counted: Counted) -> None:
@@ -23,9 +30,28 @@ def silver_is_exact(supervised: Supervised, counted: Counted) -> None:
     assert found == wanted, f"{(wanted - found).total()} missing, {(found - wanted).total()} too many"
 
 
+def this_hour() -> datetime:
+    return now().replace(minute=0, second=0, microsecond=0)
+
+
+@contextmanager
+def dated_by_producers(lab: Lab) -> Iterator[None]:
+    """Let producers date their records, so that past hours can be filled."""
+    _stamp(lab, "CreateTime")
+    yield
+    _stamp(lab, "LogAppendTime")
+
+
+def _stamp(lab: Lab, kind: str) -> None:
+    entry = ConfigEntry("message.timestamp.type", kind, incremental_operation=AlterConfigOpType.SET)
+    resource = ConfigResource(ResourceType.TOPIC, lab.topic, incremental_configs=[entry])
+    kafka = AdminClient({"bootstrap.servers": lab.settings.kafka_bootstrap})
+    for future in kafka.incremental_alter_configs([resource]).values():
+        future.result(20)
+
+
 def whole_hours() -> dict[str, str]:
-    start = now().replace(minute=0, second=0, microsecond=0) - timedelta(hours=2)
-    return {"from": start.isoformat(), "to": now().isoformat()}
+    return {"from": (this_hour() - timedelta(hours=PAST)).isoformat(), "to": now().isoformat()}
 
 
 def test_killed_half_way(supervised: Supervised) -> None:
@@ -49,17 +75,52 @@ def running_tasks(supervised: Supervised, run: str) -> list[str]:
     return [t["task_id"] for t in tasks if t["state"] == "running" and HALF_WAY in t["task_id"]]
 
 
-def test_two_runs_of_the_same_hours_at_once(supervised: Supervised) -> None:
+def test_beside_a_backfill_of_the_same_hours(supervised: Supervised) -> None:
+    """Airflow's own backfill of two past hours, and a run by hand over both of them, at once."""
+    start = this_hour() - timedelta(hours=PAST)
     with Load(supervised.lab) as load:
         supervised.running()
-        load.flow(500)
+        with dated_by_producers(supervised.lab):
+            for number in range(EACH * PAST):
+                at = start + timedelta(hours=number / EACH)
+                load.send(encoded(tick(number, at=at.isoformat())), at=at)
+            load.flow(100)
         load.stop()
         counted = reconcile(supervised.lab, load, others=True)
-        hours = whole_hours()
-        runs = [supervised.platform.api.trigger(DAG, **hours) for _ in range(2)]
-        states = [supervised.platform.await_run(DAG, run) for run in runs]
-        assert states == ["success", "success"]
+        api = supervised.platform.api
+        last = start + timedelta(hours=PAST - 1)
+        body = {
+            "dag_id": DAG,
+            "from_date": start.isoformat(),
+            "to_date": last.isoformat(),
+            "reprocess_behavior": "completed",
+        }
+        backfill = api.call("POST", "backfills", body | {"max_active_runs": 2})["id"]
+        by_hand = {"from": start.isoformat(), "to": this_hour().isoformat()}
+        assert supervised.platform.run_to_the_end(DAG, **by_hand) == "success"
+        await_that(lambda: api.call("GET", f"backfills/{backfill}")["completed_at"], "the backfill to end", 600)
+        assert supervised.platform.run_to_the_end(DAG, **whole_hours()) == "success"
         silver_is_exact(supervised, counted)
+
+
+def test_the_same_id_with_other_content_is_flagged(supervised: Supervised) -> None:
+    """Silver keeps the first; the other is among the rejected, and in the index of the quarantine."""
+    with Load(supervised.lab) as load:
+        supervised.running()
+        first = tick(1)
+        load.send(encoded(first), partition=1)
+        load.flow(100)
+        load.send(encoded(first), partition=1)
+        load.send(encoded(first | {"number": 2}), partition=1)
+        load.flow(100)
+        load.stop()
+        reconcile(supervised.lab, load, others=True)
+        assert supervised.platform.run_to_the_end(DAG, **whole_hours()) == "success"
+        lab, only = supervised.lab, f"WHERE id = '{first['id']}'"
+        assert lake_rows(lab.settings, "silver", lab.source, f"SELECT number FROM t {only}") == [(1,)]
+        [(number, reason)] = lake_rows(lab.settings, "rejected", lab.source, f"SELECT number, reason FROM t {only}")
+        assert number == 2
+        assert "other content" in reason
 
 
 def test_maintenance_under_load(supervised: Supervised) -> None:

@@ -1,69 +1,54 @@
 """Checkpoints are truncated, as a crash or a full disk leaves them, or lost entirely."""
 
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.faults.driver import Driver
-from tests.faults.lab import Lab
-from tests.faults.load import Load
-from tests.faults.reconcile import reconcile
-from tests.faults.recovery import recovery
-
-Drive = Callable[[Lab], Driver]
+from tests.faults.bench import Bench
 
 
-def crashed(driver: Driver, lab: Lab, load: Load) -> None:
-    """Run until everything has landed once, then kill the driver."""
-    driver.await_running()
-    load.flow(600)
-    recovery(lab, load, within=120)
-    load.flow(200)
-    driver.stop()
+def crash(bench: Bench) -> None:
+    """Kill the driver while records flow, and start no other."""
+    bench.load.flow(100)
+    bench.driver.stop()
+
+
+def start_again(bench: Bench) -> None:
+    bench.load.flow(100)
+    bench.driver.start()
+    bench.recover(within=240)
+    bench.check()
 
 
 @pytest.mark.core
-def test_lost_entirely(lab: Lab, drive: Drive) -> None:
-    with drive(lab) as driver, Load(lab) as load:
-        crashed(driver, lab, load)
-        for query in (lab.landing, lab.live):
-            shutil.rmtree(lab.checkpoint(query))
-            assert not lab.checkpoint(query).exists()
-        load.flow(200)
-        driver.start()
-        load.flow(300)
-        load.stop()
-        reconcile(lab, load)
+def test_lost_entirely(bench: Bench) -> None:
+    crash(bench)
+    for query in (bench.lab.landing, bench.lab.live):
+        shutil.rmtree(bench.lab.checkpoint(query))
+        assert not bench.lab.checkpoint(query).exists()
+    start_again(bench)
 
 
 @pytest.mark.parametrize("lost", ["landing", "live"])
-def test_one_query_loses_its_own(lost: str, lab: Lab, drive: Drive) -> None:
-    with drive(lab) as driver, Load(lab) as load:
-        crashed(driver, lab, load)
-        shutil.rmtree(lab.checkpoint(getattr(lab, lost)))
-        driver.start()
-        load.flow(300)
-        load.stop()
-        reconcile(lab, load)
+def test_one_query_loses_its_own(lost: str, bench: Bench) -> None:
+    crash(bench)
+    shutil.rmtree(bench.lab.checkpoint(getattr(bench.lab, lost)))
+    start_again(bench)
 
 
 @pytest.mark.parametrize("part", ["offsets", "commits", "metadata"])
-def test_truncated(part: str, lab: Lab, drive: Drive) -> None:
-    """The newest file of each query is cut in half, or has no bytes at all."""
-    with drive(lab) as driver, Load(lab) as load:
-        crashed(driver, lab, load)
-        for query, share in ((lab.landing, 0.0), (lab.live, 0.5)):
-            cut = newest_file(lab.checkpoint(query) / part)
-            content = cut.read_bytes()
-            cut.write_bytes(content[: int(len(content) * share)])
-            assert cut.stat().st_size < len(content)
-            cut.with_name(f".{cut.name}.crc").unlink(missing_ok=True)
-        driver.start()
-        load.flow(300)
-        load.stop()
-        reconcile(lab, load)
+@pytest.mark.parametrize("share", [0.0, 0.5], ids=["no bytes", "half of it"])
+def test_truncated(share: float, part: str, bench: Bench) -> None:
+    """The newest file of each query has lost its end, and nobody has a checksum of it."""
+    crash(bench)
+    for query in (bench.lab.landing, bench.lab.live):
+        cut = newest_file(bench.lab.checkpoint(query) / part)
+        content = cut.read_bytes()
+        cut.write_bytes(content[: int(len(content) * share)])
+        assert cut.stat().st_size < len(content)
+        cut.with_name(f".{cut.name}.crc").unlink(missing_ok=True)
+    start_again(bench)
 
 
 def newest_file(place: Path) -> Path:

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from tests.faults.bench import Bench
 from tests.faults.driver import Driver
 from tests.faults.lab import Lab
 from tests.faults.load import Load, encoded, tick
@@ -17,20 +18,17 @@ Drive = Callable[[Lab], Driver]
 TIMES = 100
 
 
-def test_the_same_event_100_times_inside_the_window(lab: Lab, drive: Drive) -> None:
+def test_the_same_event_100_times_inside_the_window(bench: Bench) -> None:
     """Bronze has all of them, live has it once; a restart in between forgets nothing."""
-    with drive(lab) as driver, Load(lab) as load:
-        driver.await_running()
-        again = encoded(tick(1))
-        for number in range(TIMES):
-            load.send(again, partition=number % 4)
-            load.flow(5)
-            if number == TIMES // 2:
-                recovery(lab, load, within=120)
-                driver.kill()
-        load.stop()
-        counted = reconcile(lab, load)
-        assert sum(s.value == again for s in counted.good) == TIMES
+    again = encoded(tick(1))
+    for number in range(TIMES):
+        bench.load.send(again, partition=number % 4)
+        bench.load.flow(3)
+        if number == TIMES // 2:
+            bench.recover()
+            bench.driver.kill()
+    bench.recover(within=240)
+    assert sum(s.value == again for s in bench.check().good) == TIMES
 
 
 def test_the_same_event_beyond_the_window(new_lab: Callable[..., Lab], drive: Drive) -> None:
@@ -50,35 +48,29 @@ def test_the_same_event_beyond_the_window(new_lab: Callable[..., Lab], drive: Dr
         reconcile(lab, load, live={event["id"]: 2})
 
 
-def test_the_same_id_with_other_content(lab: Lab, drive: Drive) -> None:
+def test_the_same_id_with_other_content(bench: Bench) -> None:
     """Both are in bronze; live shows the first that Kafka took."""
-    with drive(lab) as driver, Load(lab) as load:
-        driver.await_running()
-        first = tick(1)
-        load.send(encoded(first), partition=1)
-        load.flow(200)
-        load.send(encoded(first | {"number": 2, "kind": "b"}), partition=1)
-        load.flow(100)
-        load.stop()
-        reconcile(lab, load)
-        rows = lake_rows(lab.settings, "bronze", lab.source, f"SELECT number FROM t WHERE id = '{first['id']}'")
-        assert sorted(rows) == [(1,), (2,)]
+    first = tick(1)
+    bench.load.send(encoded(first), partition=1)
+    bench.load.flow(200)
+    bench.load.send(encoded(first | {"number": 2, "kind": "b"}), partition=1)
+    bench.load.flow(100)
+    bench.check()
+    rows = lake_rows(bench.lab.settings, "bronze", bench.lab.source, f"SELECT number FROM t WHERE id = '{first['id']}'")
+    assert sorted(rows) == [(1,), (2,)]
 
 
 @pytest.mark.parametrize("age", [timedelta(hours=1), timedelta(days=3)], ids=["an hour", "three days"])
-def test_late(age: timedelta, lab: Lab, drive: Drive) -> None:
+def test_late(age: timedelta, bench: Bench) -> None:
     """Late events are counted in their own window."""
-    with drive(lab) as driver, Load(lab) as load:
-        driver.await_running()
-        late = [tick(number, age=age, kind="late") for number in range(50)]
-        for event in late:
-            load.send(encoded(event))
-            load.flow(2)
-        load.stop()
-        reconcile(lab, load)
-        sql = f"""SELECT sum(events) AS n FROM realtime.{lab.source}_counts
-                  WHERE kind = 'late' AND window_start < now() - INTERVAL 50 MINUTE"""
-        assert clickhouse_rows(lab.settings, sql)[0]["n"] == len(late)
+    late = [tick(number, age=age, kind=f"late by {age}") for number in range(50)]
+    for event in late:
+        bench.load.send(encoded(event))
+        bench.load.flow(2)
+    bench.check()
+    sql = f"""SELECT sum(events) AS n FROM realtime.{bench.lab.source}_counts
+              WHERE kind = 'late by {age}' AND window_start < now() - INTERVAL 50 MINUTE"""
+    assert clickhouse_rows(bench.lab.settings, sql)[0]["n"] == len(late)
 
 
 def test_a_clock_two_days_ahead_does_not_poison_the_watermark(new_lab: Callable[..., Lab], drive: Drive) -> None:

@@ -6,6 +6,7 @@ import pytest
 from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
+from tests.faults.bench import Bench
 from tests.faults.driver import Driver, is_running
 from tests.faults.lab import Lab, write_contract
 from tests.faults.load import Load
@@ -13,39 +14,32 @@ from tests.faults.reconcile import reconcile
 from tests.faults.recovery import newest, recovery
 from tests.faults.services import away, hold_for, kill_part, state_of
 from tests.services.platform import await_that
-from tests.stack import TestStack
+from tests.services.truth import clickhouse_rows
 
 Drive = Callable[[Lab], Driver]
 MINUTES_AWAY = 90
 
 
 @pytest.mark.core
-def test_broker_killed(services: TestStack, lab: Lab, drive: Drive) -> None:
-    with drive(lab) as driver, Load(lab) as load:
-        driver.await_running()
-        load.flow(300)
-        killed = kill_part(services, "kafka")
-        assert not is_running(killed)
-        assert state_of(services, "kafka").pid != killed
-        load.flow(300)
-        recovery(lab, load, within=120)
-        load.stop()
-        reconcile(lab, load)
+def test_broker_killed(bench: Bench) -> None:
+    killed = kill_part(bench.stack, "kafka")
+    assert not is_running(killed)
+    assert state_of(bench.stack, "kafka").pid != killed
+    bench.load.flow(300)
+    bench.recover()
+    bench.check()
 
 
-def test_broker_away_for_minutes(services: TestStack, lab: Lab, drive: Drive) -> None:
+def test_broker_away_for_minutes(bench: Bench) -> None:
     """Producers wait, and so do the queries."""
-    with drive(lab) as driver, Load(lab) as load:
-        driver.await_running()
-        recovery(lab, load, within=120)
-        with away(services, "kafka"):
-            hold_for(2, lambda: True)
-            acked = len(load.acked)
-            hold_for(MINUTES_AWAY, lambda: len(load.acked) == acked)
-        load.flow(300)
-        recovery(lab, load, within=120)
-        load.stop()
-        reconcile(lab, load)
+    ends = len(bench.driver.ends)
+    with away(bench.stack, "kafka"):
+        acked = len(bench.load.acked)
+        hold_for(MINUTES_AWAY, lambda: len(bench.load.acked) <= acked + 100)
+    bench.load.flow(300)
+    bench.recover()
+    bench.check()
+    assert len(bench.driver.ends) == ends, "a driver must outlive the broker"
 
 
 def test_idle_partitions(new_lab: Callable[..., Lab], drive: Drive) -> None:
@@ -57,10 +51,12 @@ def test_idle_partitions(new_lab: Callable[..., Lab], drive: Drive) -> None:
         recovery(lab, load, within=120)
         assert set(newest(load)) == {2}
         load.stop()
-        reconcile(lab, load)
+        counted = reconcile(lab, load)
+        sql = f"SELECT sum(events) AS n FROM realtime.{lab.source}_windows"
+        await_that(lambda: clickhouse_rows(lab.settings, sql)[0]["n"] == len(counted.first_of_each), "every window")
 
 
-def test_partitions_from_4_to_8_under_load(services: TestStack, lab: Lab, drive: Drive) -> None:
+def test_partitions_from_4_to_8_under_load(lab: Lab, drive: Drive) -> None:
     """New partitions are read from their first record, whether the driver is up or starts again."""
     with drive(lab) as driver, Load(lab, rate=300) as load:
         driver.await_running()

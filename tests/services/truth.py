@@ -64,10 +64,15 @@ def _read_all(consumer: Consumer, topic: str) -> Iterator[Sent]:
             left.pop(message.partition(), None)
 
 
-def lake_rows(settings: Settings, layer: str, table: str, select: str) -> list[tuple[Any, ...]]:
-    """Run a DuckDB SELECT over one Delta table, named `t` in it; a table that does not exist yet has no rows."""
+def lake_rows(
+    settings: Settings, layer: str, table: str, select: str, columns: list[str] | None = None
+) -> list[tuple[Any, ...]]:
+    """Run a DuckDB SELECT over one Delta table, named `t` in it; a table that does not exist yet has no rows.
+
+    `columns` are those that are read, all without it.
+    """
     try:
-        arrow = DeltaTable(f"{settings.lake}/{layer}/{table}").to_pyarrow_table()
+        arrow = DeltaTable(f"{settings.lake}/{layer}/{table}").to_pyarrow_table(columns=columns)
     except TableNotFoundError:
         return []
     with duckdb.connect() as connection:
@@ -77,9 +82,11 @@ def lake_rows(settings: Settings, layer: str, table: str, select: str) -> list[t
 
 
 def lake_count(settings: Settings, layer: str, table: str) -> int:
-    """Number of rows of a Delta table, 0 where there is none."""
-    rows = lake_rows(settings, layer, table, "SELECT count(*) FROM t")
-    return int(rows[0][0]) if rows else 0
+    """Number of rows of a Delta table by the counts in its log, 0 where there is none."""
+    try:
+        return int(DeltaTable(f"{settings.lake}/{layer}/{table}").count())
+    except TableNotFoundError:
+        return 0
 
 
 def clickhouse_rows(settings: Settings, sql: str) -> list[dict[str, Any]]:
