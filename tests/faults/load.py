@@ -108,7 +108,7 @@ class Load:
             self.acked.append(Acked(message.partition() or 0, message.offset() or 0, message.value(), steady))
 
 
-def tick(number: int, *, age: timedelta = timedelta(), **other: object) -> dict[str, Any]:
+def tick(number: int, /, *, age: timedelta = timedelta(), **other: object) -> dict[str, Any]:
     """A good event, `age` old; `other` replaces or adds fields."""
     at = (datetime.now(UTC) - age).isoformat()
     good = {"id": str(uuid.uuid4()), "number": number, "kind": KINDS[number % len(KINDS)], "size": number / 8, "at": at}
