@@ -7,9 +7,7 @@ from functools import reduce
 from pyspark.sql import Column, DataFrame, functions as F
 from pyspark.sql.avro.functions import from_avro
 
-from millrace.contracts import avro
 from millrace.contracts.source import Source
-from spark_jobs.transforms.rules import describe
 
 SCHEMA_ID, PAYLOAD = "_schema_id", "_payload"
 WORKING = (SCHEMA_ID, PAYLOAD, "_decoded")
@@ -48,28 +46,6 @@ def unknown_fields(source: Source, schemas: Mapping[int, str]) -> Column:
     extra = {number: text for number, text in schemas.items() if _extra(text, source)}
     found = _by_schema(extra, lambda text: _extra_json(text, source))
     return found if found is not None else F.lit(None).cast("string")
-
-
-def reasons(source: Source) -> list[Column]:
-    """Why the bytes are no record; null where they are one."""
-    return [
-        F.when(F.col("value").isNull(), F.lit("no value (a tombstone)")),
-        F.when(F.col(SCHEMA_ID).isNull(), F.lit("not in Confluent's wire format")),
-        F.when(
-            ~is_sound(source),
-            F.concat(F.lit("no record of schema id "), F.col(SCHEMA_ID), F.lit(", or no such schema in the registry")),
-        ),
-    ]
-
-
-def mismatch(field: avro.Column, value: Column) -> Column:
-    """Avro has typed the field already; what may be missing is its value."""
-    expected = f"expected {describe(field)}, found nothing"
-    return F.when(value.isNull() & F.lit(not field.nullable), F.lit(expected))
-
-
-def last_reasons() -> list[Column]:
-    return []
 
 
 def _by_schema(schemas: Mapping[int, str], read: Callable[[str], Column]) -> Column | None:

@@ -9,7 +9,7 @@ from pyspark.sql import Column, DataFrame, functions as F
 
 from millrace.contracts import avro
 from millrace.contracts.source import Source
-from spark_jobs.transforms import avro_records, json_records
+from spark_jobs.transforms import avro_reasons, avro_records, json_reasons, json_records
 from spark_jobs.transforms.rules import breaks, broken_rule
 
 
@@ -25,14 +25,19 @@ class Format(Protocol):
 
     def unknown_fields(self, source: Source, schemas: Mapping[int, str], /) -> Column: ...
 
+
+class Reasons(Protocol):
+    """What a record format has to say about bad records; each is a module."""
+
+    def with_each_field(self, records: DataFrame, source: Source, schemas: Mapping[int, str], /) -> DataFrame: ...
+
     def reasons(self, source: Source, /) -> list[Column]: ...
 
     def mismatch(self, field: avro.Column, value: Column, /) -> Column: ...
 
-    def last_reasons(self) -> list[Column]: ...
-
 
 _FORMATS: Mapping[str, Format] = {"json": json_records, "avro": avro_records}
+_REASONS: Mapping[str, Reasons] = {"json": json_reasons, "avro": avro_reasons}
 NO_SCHEMAS: Mapping[int, str] = MappingProxyType({})
 
 
@@ -55,19 +60,27 @@ def decode(records: DataFrame, source: Source, schemas: Mapping[int, str] = NO_S
 
 def explain(records: DataFrame, source: Source, schemas: Mapping[int, str] = NO_SCHEMAS) -> DataFrame:
     """Add `reason`, the first thing that is wrong with each of these bad records, in the words of the contract."""
-    form = _FORMATS[source.format]
+    form = _REASONS[source.format]
     checks = [
+        F.when(F.col("value").isNull(), F.lit("no value (a tombstone)")),
+        _too_large(source),
         *form.reasons(source),
         *[_field_reason(form, source, f) for f in source.record.fields],
-        *form.last_reasons(),
         F.lit("does not fit the schema"),
     ]
     return (
-        form.with_event(records, source, schemas).withColumn("reason", F.coalesce(*checks)).drop(*form.WORKING, "event")
+        form.with_each_field(records, source, schemas)
+        .withColumn("reason", F.coalesce(*checks))
+        .drop(*_FORMATS[source.format].WORKING, "event")
     )
 
 
-def _field_reason(form: Format, source: Source, field: avro.Column) -> Column:
+def _too_large(source: Source) -> Column:
+    size, most = F.octet_length("value"), source.topic.max_record_bytes
+    return F.when(size > most, F.concat(F.lit("record of "), size, F.lit(f" bytes, the contract allows {most}")))
+
+
+def _field_reason(form: Reasons, source: Source, field: avro.Column) -> Column:
     value = F.col("event")[field.name]
     wrong = F.coalesce(form.mismatch(field, value), broken_rule(source, field, value))
     return F.when(wrong.isNotNull(), F.concat(F.lit(f"{field.name}: "), wrong))

@@ -1,104 +1,83 @@
-"""JSON records: strict typing against a contract's schema, and a precise reason where a record does not fit."""
+"""JSON records: strict typing against a contract's schema, in one pass of the parser for a record as it should be."""
 
 from collections.abc import Mapping
 from functools import reduce
+from operator import and_, or_
 
 from pyspark.sql import Column, DataFrame, functions as F
 
 from millrace.contracts import avro
 from millrace.contracts.source import Source
-from spark_jobs.transforms.rules import TIMES, describe
+from spark_jobs.transforms.rules import TIMES
 
-TEXT, PARSED = "_text", "_parsed"
-WORKING = (TEXT, PARSED)
+TEXT, PARSED, PLAIN = "_text", "_parsed", "_plain"
+WORKING = (TEXT, PARSED, PLAIN)
 """Columns that `with_event` leaves for the other functions here; the caller drops them."""
-_CORRUPT = "_corrupt"
-_OPTIONS = {
+CORRUPT = "_corrupt"
+DEEPEST = 100
+"""Levels of nesting. Spark walks values recursively: some hundred levels overflow its stack, and end the driver."""
+OPTIONS = {
     "mode": "PERMISSIVE",
-    "columnNameOfCorruptRecord": _CORRUPT,
+    "columnNameOfCorruptRecord": CORRUPT,
     "allowNonNumericNumbers": "false",
     "allowSingleQuotes": "false",
+    "maxNestingDepth": str(DEEPEST),
 }
-_TIMESTAMP = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?$"
-_DATE = r"^\d{4}-\d\d-\d\d$"
+_TIMESTAMP = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?\z"
+_DATE = r"^\d{4}-\d\d-\d\d\z"
+_HUGE_EXPONENT = r"[:\[,]\s*\"?-?\d[\d.]*[eE][+-]?\d{4}"
+"""Spark writes such a decimal out, digit by digit: one record could keep a core busy for hours."""
 _NOT_TEXT = r"^(?s)(-?\d[\d.eE+-]*|true|false|[\[{].*)$"
 """What a number, boolean, list or object looks like where Spark has put its text into a string field."""
+_LONE_SURROGATE = r"(?i)\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f]"
+_LENGTHS = {"string", "int", "bigint", "boolean", *TIMES}
+"""Types of which the shortest JSON text is known from the value."""
 
 
 def with_event(records: DataFrame, source: Source, _: Mapping[int, str]) -> DataFrame:
     """Add `event`: one pass of the JSON parser, which marks a wrong type anywhere, then times by our own reading."""
-    fields = [_typed(f).alias(f.name) for f in source.record.fields]
+    fields = [typed(f, F.col(PARSED)).alias(f.name) for f in source.record.fields]
     return (
-        records.withColumn(TEXT, F.rtrim(_text_of(F.col("value"))))
-        .withColumn(PARSED, _parse(F.col(TEXT), source))
-        .withColumn("event", F.struct(*fields))
+        records.withColumn(TEXT, _text_of(F.col("value"), source))
+        .withColumn(PARSED, parse(source.record.fields))
+        .withColumns({"event": F.struct(*fields), PLAIN: _is_plain(source)})
     )
 
 
 def is_sound(source: Source) -> Column:
-    """True when the record is one whole JSON object in which every field has the type that the schema asks for."""
+    """True when the record is one whole, unambiguous JSON object whose fields have the types of the schema."""
     parsed = F.col(PARSED)
     times = [f.name for f in source.record.fields if f.spark_type in TIMES]
     checks = [
         parsed.isNotNull(),
-        parsed[_CORRUPT].isNull(),
-        _is_whole(),
+        parsed[CORRUPT].isNull(),
         ~_mistyped_text(source),
         *[parsed[name].isNull() | F.col("event")[name].isNotNull() for name in times],
+        F.when(F.col(PLAIN), F.lit(True)).otherwise(_is_unambiguous(source)),
     ]
-    return reduce(lambda a, b: a & b, checks)
+    return reduce(and_, checks)
 
 
 def unknown_fields(source: Source, _: Mapping[int, str]) -> Column:
     """JSON object of the fields that the contract does not know; null when there are none."""
     known = F.array(*[F.lit(f.name) for f in source.record.fields])
-    extra = F.map_filter(_members(), lambda key, _: ~F.array_contains(known, key))
-    return F.when(F.size(F.array_except(F.json_object_keys(F.col(TEXT)), known)) > 0, F.to_json(extra))
+    extra = F.map_filter(members(), lambda key, _: ~F.array_contains(known, key))
+    more = F.when(F.size(F.array_except(keys(), known)) > 0, F.to_json(extra))
+    return F.when(~F.col(PLAIN), F.when(F.size(keys()) > _present(source), more))
 
 
-def reasons(_: Source) -> list[Column]:
-    """Why a record is not even an object; null where it is one."""
-    text = F.col(TEXT)
-    return [
-        F.when(F.col("value").isNull(), F.lit("no value (a tombstone)")),
-        F.when(text.isNull(), F.lit("not UTF-8")),
-        F.when(F.length(F.trim(text)) == 0, F.lit("empty value")),
-        F.when(F.json_object_keys(text).isNull(), F.lit("not a JSON object")),
-    ]
+def parse(fields: tuple[avro.Column, ...], options: Mapping[str, str] = OPTIONS) -> Column:
+    """The text's members, and under `CORRUPT` the text itself where one of them is of a wrong type.
+
+    Times are read as text: Spark would take `12:00` and epoch numbers for timestamps too.
+    """
+    ddl = [f"`{f.name}` {'string' if f.spark_type in TIMES else f.spark_type}" for f in fields]
+    return F.from_json(F.col(TEXT), ", ".join([*ddl, f"`{CORRUPT}` string"]), dict(options))
 
 
-def mismatch(field: avro.Column, value: Column) -> Column:
-    """Why this field, whose value came out as `value`, does not fit; null when it does."""
-    given = _members()[field.name]
-    kind = F.schema_of_variant(given)
-    found = F.substring(F.to_json(given), 1, 80)
-    expected = f"expected {describe(field)}, found "
-    not_text = F.lit(field.spark_type in {"string", *TIMES}) & kind.isNotNull() & ~kind.isin("STRING", "VOID")
-    return F.when(
-        kind.isNotNull() & (kind != "VOID") & (value.isNull() | not_text), F.concat(F.lit(expected), found)
-    ).when(value.isNull() & F.lit(not field.nullable), F.lit(expected + "nothing"))
-
-
-def last_reasons() -> list[Column]:
-    """What is left when every field fits."""
-    return [F.when(~_is_whole(), F.lit("not one whole JSON object: text after its end, or an error in it"))]
-
-
-def _text_of(value: Column) -> Column:
-    """The record's text; null when there is none, or when the bytes are not UTF-8."""
-    text = value.cast("string")
-    return F.when(F.is_valid_utf8(text), text)
-
-
-def _parse(text: Column, source: Source) -> Column:
-    """Times are read as text: Spark would take `12:00` and epoch numbers for timestamps too."""
-    fields = [f"`{f.name}` {'string' if f.spark_type in TIMES else f.spark_type}" for f in source.record.fields]
-    return F.from_json(text, ", ".join([*fields, f"`{_CORRUPT}` string"]), _OPTIONS)
-
-
-def _typed(field: avro.Column) -> Column:
+def typed(field: avro.Column, parsed: Column) -> Column:
     """The field's value in its Spark type; null when it cannot be."""
-    raw = F.col(PARSED)[field.name]
+    raw = parsed[field.name]
     if field.spark_type == "timestamp":
         return F.when(raw.rlike(_TIMESTAMP), raw.try_cast("timestamp"))
     if field.spark_type == "date":
@@ -106,26 +85,94 @@ def _typed(field: avro.Column) -> Column:
     return raw
 
 
-def _is_whole() -> Column:
+def members() -> Column:
+    """Every member of the object; null where an object inside has the same key twice."""
+    return F.from_json(F.col(TEXT), "map<string,variant>", OPTIONS)
+
+
+def keys() -> Column:
+    """The keys of the object, as often as they occur."""
+    return F.json_object_keys(F.col(TEXT))
+
+
+def is_whole() -> Column:
     """True when the text is one JSON value with nothing after it: the parser stops at the value's end.
 
-    A record whose first closing brace is its last character has nothing after it; the others are counted.
+    A record that closes only once, at its end, has nothing after it; of the others the values are counted.
     """
     text = F.col(TEXT)
-    closes_once = F.instr(text, "}") == F.length(text)
-    return closes_once | (F.coalesce(F.json_array_length(F.concat(F.lit("["), text, F.lit("]"))), F.lit(0)) == 1)
+    closes_once = ~F.endswith(text, F.lit("}}")) & ~F.contains(F.expr(f"trim(TRAILING '}}' FROM {TEXT})"), F.lit("}"))
+    return F.when(closes_once & F.endswith(text, F.lit("}")), F.lit(True)).otherwise(
+        F.coalesce(F.json_array_length(F.concat(F.lit("["), text, F.lit("]"))), F.lit(0)) == 1
+    )
+
+
+def has_lone_surrogate() -> Column:
+    """True when an escape names half of a character, as `\\ud800` does: nothing can store it, Spark puts a `?`."""
+    text = F.col(TEXT)
+    escaped = F.replace(text, F.lit("\\\\"), F.lit(""))
+    return F.when(F.contains(text, F.lit("\\u")), escaped.rlike(_LONE_SURROGATE)).otherwise(F.lit(False))
+
+
+def has_nested(source: Source) -> bool:
+    return any(f.spark_type.startswith(("array", "map", "struct")) for f in source.record.fields)
+
+
+def has_huge_exponent(source: Source, value: Column) -> Column:
+    """True for a number that no decimal must be read from."""
+    has_decimal = any("decimal" in f.spark_type for f in source.record.fields)
+    return value.cast("string").rlike(_HUGE_EXPONENT) if has_decimal else F.lit(False)
+
+
+def _text_of(value: Column, source: Source) -> Column:
+    """The record's text; null when there is none, too much of it, or when the bytes are not UTF-8."""
+    text = value.cast("string")
+    readable = (F.octet_length(value) <= source.topic.max_record_bytes) & F.is_valid_utf8(text)
+    return F.when(readable & ~has_huge_exponent(source, value), F.rtrim(text))
+
+
+def _is_plain(source: Source) -> Column:
+    """True for a record that is as short as its values allow, as compact writers make it.
+
+    Then there is room for nothing else in it: no space, no escape, no field twice, no unknown one, nothing at its end.
+    """
+    if any(f.spark_type not in _LENGTHS for f in source.record.fields):
+        return F.lit(False)
+    shortest = reduce(lambda a, b: a + b, [_shortest(f) for f in source.record.fields], F.lit(1))
+    return F.coalesce(F.octet_length(TEXT) == shortest, F.lit(False))
+
+
+def _shortest(field: avro.Column) -> Column:
+    """Bytes of the member with its colon and comma; nothing for a null, which need not be there."""
+    value = F.col(PARSED)[field.name]
+    quotes = 2 if field.spark_type in {"string", *TIMES} else 0
+    length = F.octet_length(value.cast("string")) + (len(field.name) + 4 + quotes)
+    return F.coalesce(length, F.lit(0)) if field.nullable else length
+
+
+def _is_unambiguous(source: Source) -> Column:
+    """True when nothing follows the object, no key is there twice, and each character is a whole one."""
+    distinct = F.size(F.array_distinct(keys())) == F.size(keys())
+    once = F.when(F.size(keys()) == _present(source), members().isNotNull() | F.lit(not has_nested(source))).otherwise(
+        distinct & members().isNotNull()
+    )
+    return is_whole() & ~has_lone_surrogate() & once
+
+
+def _present(source: Source) -> Column:
+    """How many of the contract's fields have a value."""
+    there = [F.when(F.col(PARSED)[name].isNotNull(), F.lit(1)).otherwise(F.lit(0)) for name in source.fields]
+    return reduce(lambda a, b: a + b, there)
 
 
 def _mistyped_text(source: Source) -> Column:
-    """True when a string field was given something else, which Spark would quietly turn into its text."""
+    """True when a text field was given something else, which Spark would quietly turn into its text."""
     fields = [f.name for f in source.record.fields if f.spark_type in {"string", *TIMES} and not f.symbols]
-    checks = [F.col(PARSED)[name].rlike(_NOT_TEXT) & (_kind(name) != "STRING") for name in fields]
-    return F.coalesce(reduce(lambda a, b: a | b, checks, F.lit(False)), F.lit(False))
-
-
-def _members() -> Column:
-    return F.from_json(F.col(TEXT), "map<string,variant>", _OPTIONS)
+    checks = [
+        F.when(F.col(PARSED)[name].rlike(_NOT_TEXT), _kind(name) != "STRING").otherwise(F.lit(False)) for name in fields
+    ]
+    return F.coalesce(reduce(or_, checks, F.lit(False)), F.lit(False))
 
 
 def _kind(name: str) -> Column:
-    return F.coalesce(F.schema_of_variant(_members()[name]), F.lit("VOID"))
+    return F.coalesce(F.schema_of_variant(members()[name]), F.lit("VOID"))

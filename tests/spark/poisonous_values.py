@@ -1,0 +1,46 @@
+"""Values for the fields of a contract that has every type: field, JSON text, part of the reason or None."""
+
+GOOD, BAD = None, ": expected "
+EXPONENT = "a number with an exponent of four digits or more"
+DIGITS = "a number of more than 1000 digits"
+BROKEN = "not a JSON object: broken"
+RANGE = ": expected 1900-01-01 to 2299-01-01"
+INSIDE = '{"x": %s, "price": %s}'
+
+TYPED: list[tuple[str, str, str | None]] = [
+    *[("n", text, f"n: expected int, found {text}") for text in ("1.0", '"1"', "true", "[]", "{}", "2147483648")],
+    ("n", "null", GOOD),
+    ("n", "-2147483648", GOOD),
+    ("big", "9223372036854775807", GOOD),
+    *[("big", text, f"big: expected long, found {text}") for text in ("9223372036854775808", '"5"', "1.5")],
+    *[("real", text, GOOD) for text in ("1", "1.5", "-0.0", "1e-50")],
+    *[("real", text, "real: expected float") for text in ("1e39", "1e400", '"NaN"', '"Infinity"', '"1.5"', "true")],
+    ("real", "NaN", BROKEN),
+    *[("precise", text, GOOD) for text in ("1", "0." + "1" * 900, "1e308")],
+    *[("precise", text, "precise: expected double") for text in ("1e400", '"-Infinity"', '"1"', '""', "{}")],
+    ("precise", "9" * 1001, DIGITS),
+    ("yes", "true", GOOD),
+    *[("yes", text, f"yes: expected boolean, found {text}") for text in ('"true"', "1", '"no"')],
+    *[("blob", text, GOOD) for text in ('"aGk="', '""')],
+    *[("blob", text, f"blob: expected binary, found {text}") for text in ('"not base64!"', '"a"', "5", "[1]")],
+    *[("price", text, GOOD) for text in ("1", "-1.5", '"1.5"', "1.239", "1e7", "99999999.99", "1e-5")],
+    *[("price", text, "price: expected decimal(10,2)")
+      for text in ("123456789.00", "1e9", "1e400", '"x"', '""', "true")],
+    *[("price", text, EXPONENT) for text in ("1e999999999", "1e-3000000", '"1e999999999"')],
+    *[("day", text, GOOD) for text in ('"2026-01-31"', '"1900-01-01"', '"2298-12-31"')],
+    *[("day", text, f"day: expected date like 2026-01-31, found {text}")
+      for text in ('"2026-02-30"', "5", '"2026-01-31T00:00:00Z"', '"20260131"', '"today"')],
+    *[("day", text, "day" + RANGE) for text in ('"9999-12-31"', '"0001-01-01"', '"1899-12-31"')],
+    *[("note", text, GOOD) for text in ('"x"', '""', "null", '"null"', '"true"')],
+    *[("note", text, f"note: expected string, found {text}") for text in ("1", "true", "{}", "[]", "-0.5")],
+    *[("counts", text, GOOD) for text in ("[1,2]", "[]", "[null]")],
+    *[("counts", text, f"counts: expected array<int>, found {text}")
+      for text in ('[1,"2"]', "[1.5]", "1", "{}", '"[1]"', "[[1]]")],
+    *[("scores", text, GOOD) for text in ('{"a":1.5}', '{"":1}', '{"a":null}')],
+    *[("scores", text, f"scores: expected map<string,double>, found {text}") for text in ('{"a":"1"}', "[]", "5")],
+    ("scores", '{"a":1,"a":2}', "a key twice in an object inside the record"),
+    ("inside", INSIDE % ("1", "1.5"), GOOD),
+    ("inside", INSIDE % ("1", "1e999999999"), EXPONENT),
+    ("inside", INSIDE % ('"1"', "1.5"), "inside: expected struct"),
+    ("inside", '{"x": 1, "x": 2}', "a key twice in an object inside the record"),
+]  # fmt: skip
