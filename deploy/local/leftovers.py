@@ -14,13 +14,13 @@ STREAM_DRIVER = "stream_group.py"
 
 def end_leftovers(stack: Stack) -> int:
     """End this stack's orphans, but no stream driver; the number of processes ended."""
-    drivers = [p for p in _marked(stack) if is_stream_driver(p)]
+    drivers = [p for p in processes_of(stack) if is_stream_driver(p)]
     spared = {p.pid for d in drivers for p in (d, *_children(d))}
-    return end(p for p in _marked(stack) if p.pid not in spared)
+    return end(p for p in processes_of(stack) if p.pid not in spared)
 
 
 def stream_drivers(stack: Stack) -> list[psutil.Process]:
-    return [p for p in _marked(stack) if is_stream_driver(p)]
+    return [p for p in processes_of(stack) if is_stream_driver(p)]
 
 
 def is_stream_driver(process: psutil.Process) -> bool:
@@ -42,7 +42,7 @@ def end(processes: Iterable[psutil.Process], seconds: float = 5.0) -> int:
     return len(found)
 
 
-def _marked(stack: Stack) -> list[psutil.Process]:
+def processes_of(stack: Stack) -> list[psutil.Process]:
     """Processes that carry the mark of this stack in the environment they were started with."""
     return [p for p in psutil.process_iter() if _mark(p) == str(stack.state)]
 
