@@ -1,20 +1,23 @@
 """The figures: `python -m bench live | landing | ... | all`; `make bench` and `make bench ONLY=landing` call this."""
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from bench import landing as landing_figure, live as live_figure
-from bench.measure import middle
-from bench.report import milliseconds, save, show
+from bench import figures
 from bench.stack import BenchStack, choose_stack
 from millrace.cli.errors import CleanErrors
 
 app = typer.Typer(cls=CleanErrors, add_completion=False, no_args_is_help=True, pretty_exceptions_show_locals=False)
 console = Console(width=None if sys.stdout.isatty() else 150)
 Rounds = Annotated[int, typer.Option(min=1, help="Interleaved rounds; medians are shown.")]
+Rate = Annotated[float, typer.Option(help="Events per second.")]
+Seconds = Annotated[float, typer.Option(help="How long, after the warm-up.")]
+PerHour = Annotated[int, typer.Option(help="Events of an hour.")]
 
 
 def the_stack() -> BenchStack:
@@ -24,31 +27,13 @@ def the_stack() -> BenchStack:
 
 @app.command()
 def live(
-    rate: Annotated[float, typer.Option(help="Events per second.")] = 5000,
-    seconds: Annotated[float, typer.Option(help="How long, after the warm-up.")] = 60,
+    rate: Rate = 5000,
+    seconds: Seconds = 60,
     rounds: Rounds = 1,
     modes: Annotated[str, typer.Option(help="millrace, rival (streams pause), both.")] = "millrace,rival",
 ) -> None:
     """Produced to queryable, of every event, in ClickHouse and in bronze, beside ClickHouse's Kafka engine."""
-    stack = the_stack()
-    stack.start()
-    found = [
-        live_figure.measure_round(stack, mode, rate, seconds)  # type: ignore[arg-type]
-        for _ in range(rounds)
-        for mode in modes.split(",")
-    ]
-    rows = [
-        [
-            f"{name}, mode {r.mode}", f"{r.rate:,.0f}/s", f"{a.events:,}", milliseconds(a.p50), milliseconds(a.p99),
-            milliseconds(a.highest), f"{a.missing:,}",
-        ]
-        for r in found for name, a in r.ages.items()
-    ]  # fmt: skip
-    show(console, "Produced to queryable", ["where", "rate", "events", "p50", "p99", "max", "missing"], rows)
-    for r in found:
-        parts = ", ".join(f"{part} {micros:.0f}" for part, micros in r.cpu.items() if micros >= 1)
-        console.print(f"CPU microseconds per event, mode {r.mode}: {sum(r.cpu.values()):.0f} = {parts}")
-    console.print(f"kept in {save(f'live-{rate:.0f}', [live_figure.as_json(r) for r in found])}")
+    figures.show_live(the_stack(), rate, seconds, rounds, modes.split(","))
 
 
 @app.command()
@@ -56,23 +41,115 @@ def landing(
     events: Annotated[int, typer.Option(help="How many lie in the topic.")] = 2_000_000, rounds: Rounds = 3
 ) -> None:
     """Landing's throughput beside a bare Spark script and ClickHouse's Kafka engine."""
+    figures.show_landing(the_stack(), events, rounds)
+
+
+@app.command()
+def models(rate: Rate = 5000, seconds: Seconds = 60, rounds: Rounds = 2) -> None:
+    """What ten more real-time models cost."""
+    figures.show_models(the_stack(), rate, seconds, rounds)
+
+
+@app.command()
+def bronze(rate: Rate = 5000, seconds: Seconds = 120, rounds: Rounds = 1) -> None:
+    """Produced to queryable in Delta, beside the bare script; --seconds 1800 shows a saw-tooth if there is one."""
+    figures.show_bronze(the_stack(), rate, seconds, rounds)
+
+
+@app.command()
+def refine(
+    per_hour: PerHour = 100_000,
+    histories: Annotated[str, typer.Option(help="Hours of history, with commas.")] = "1,10,100",
+    rounds: Rounds = 3,
+) -> None:
+    """Refining one hour with 1x, 10x and 100x history."""
+    figures.show_refine(the_stack(), per_hour, [int(h) for h in histories.split(",")], rounds)
+
+
+@app.command()
+def gate(rows: Annotated[int, typer.Option(help="Rows to judge.")] = 1_000_000, rounds: Rounds = 3) -> None:
+    """A gate of 20 rules beside one aggregate and beside plain Great Expectations."""
+    figures.show_gate(the_stack(), rows, rounds)
+
+
+@app.command()
+def rebuild(per_hour: PerHour = 100_000, rounds: Rounds = 2) -> None:
+    """A day in one range job beside a bare Spark job."""
+    figures.show_rebuild(the_stack(), per_hour, rounds)
+
+
+@app.command()
+def backfill(hours: Annotated[int, typer.Option()] = 24, per_hour: PerHour = 100_000) -> None:
+    """Airflow's own backfill of a day, all tasks and gates."""
+    figures.show_backfill(the_stack(), hours, per_hour)
+
+
+@app.command()
+def sustained(
+    rates: Annotated[str, typer.Option(help="Events per second, with commas, rising.")] = "20000",
+    minutes: Annotated[float, typer.Option(help="How long at each.")] = 10,
+) -> None:
+    """The highest rate at which lag stays flat, producers to gold and ClickHouse."""
+    figures.show_sustained(the_stack(), [float(r) for r in rates.split(",")], minutes)
+
+
+@app.command()
+def memory() -> None:
+    """Memory of everything that runs."""
+    figures.show_memory(the_stack())
+
+
+@app.command()
+def stop() -> None:
+    """Stop the stack that figures are measured on; its data stays."""
+    the_stack().stop()
+
+
+@app.command(name="all")
+def every_figure(
+    only: Annotated[str, typer.Option(help="Names of figures, with commas; all without it.")] = "",
+    quick: Annotated[bool, typer.Option("--quick", help="Short runs: ten minutes instead of an hour.")] = False,
+) -> None:
+    """Every figure of docs/performance.md, one after the other; then the stack is stopped."""
     stack = the_stack()
-    stack.start("postgres", "kafka", "registry", "clickhouse", "deploy")
-    landing_figure.fill_topic(stack, events)
-    runs: list[landing_figure.Run] = []
-    with stack.streams("paused"):
-        for number in range(rounds):
-            for contestant in landing_figure.CONTESTANTS[:: 1 if number % 2 == 0 else -1]:
-                run = contestant(stack)
-                console.print(f"round {number + 1}: {run.who} {run.rate:,.0f}/s, {run.cpu_micros:.1f} us CPU per event")
-                runs.append(run)
-    names = list(dict.fromkeys(run.who for run in runs))
-    rates = {name: middle(r.rate for r in runs if r.who == name) for name in names}
-    costs = {name: middle(r.cpu_micros for r in runs if r.who == name) for name in names}
-    rows = [[n, f"{rates[n]:,.0f}", f"{costs[n]:.1f}", f"{rates['landing'] / rates[n]:.2f}x"] for n in names]
-    show(console, "Landing", ["who", "events/s", "CPU us/event", "landing is"], rows)
-    kept = [{"who": r.who, "rate": r.rate, "cpu_micros": r.cpu_micros, "events": r.events} for r in runs]
-    console.print(f"kept in {save('landing', kept)}")
+    plan = QUICK if quick else FULL
+    try:
+        for name in only.split(",") if only else plan:
+            if name not in plan:
+                raise typer.BadParameter(f"no figure '{name}'; there are {', '.join(plan)}")
+            console.rule(name)
+            plan[name](stack)
+    finally:
+        stack.stop()
+
+
+def _live(stack: BenchStack, rates: tuple[float, ...], seconds: float, rounds: int) -> None:
+    for rate in rates:
+        figures.show_live(stack, rate, seconds, rounds, ("millrace", "rival"))
+
+
+FULL: dict[str, Callable[[BenchStack], None]] = {
+    "landing": partial(figures.show_landing, events=2_000_000, rounds=3),
+    "live": partial(_live, rates=(1000, 5000, 20000), seconds=60, rounds=2),
+    "models": partial(figures.show_models, rate=5000, seconds=60, rounds=2),
+    "bronze": partial(figures.show_bronze, rate=5000, seconds=180, rounds=1),
+    "gate": partial(figures.show_gate, rows=1_000_000, rounds=3),
+    "refine": partial(figures.show_refine, per_hour=100_000, histories=[1, 10, 100], rounds=3),
+    "rebuild": partial(figures.show_rebuild, per_hour=100_000, rounds=2),
+    "backfill": partial(figures.show_backfill, hours=24, per_hour=100_000),
+    "sustained": partial(figures.show_sustained, rates=[20_000], minutes=10),
+}
+QUICK: dict[str, Callable[[BenchStack], None]] = {
+    "landing": partial(figures.show_landing, events=1_000_000, rounds=1),
+    "live": partial(_live, rates=(5000,), seconds=20, rounds=1),
+    "models": partial(figures.show_models, rate=5000, seconds=20, rounds=1),
+    "bronze": partial(figures.show_bronze, rate=5000, seconds=20, rounds=1),
+    "gate": partial(figures.show_gate, rows=200_000, rounds=1),
+    "refine": partial(figures.show_refine, per_hour=20_000, histories=[1, 10], rounds=1),
+    "rebuild": partial(figures.show_rebuild, per_hour=20_000, rounds=1),
+    "backfill": partial(figures.show_backfill, hours=2, per_hour=20_000),
+    "sustained": partial(figures.show_sustained, rates=[20_000], minutes=1),
+}
 
 
 if __name__ == "__main__":

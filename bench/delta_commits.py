@@ -40,7 +40,7 @@ def freshness(table: Path, checkpoint: Path, since: float, until: float, sent: i
     partitions, offsets, produced = _rows(table, since, until)
     if not len(partitions):
         return ages(np.empty(0), sent)
-    ends = [(c.visible, _end_offsets(checkpoint, c.batch)) for c in commits(table, since)]
+    ends = [(c.visible, end_offsets(checkpoint, c.batch)) for c in commits(table, since)]
     visible = np.full(len(offsets), np.nan)
     for partition in np.unique(partitions):
         reach = np.array([end.get(int(partition), 0) for _, end in ends])
@@ -51,7 +51,7 @@ def freshness(table: Path, checkpoint: Path, since: float, until: float, sent: i
     return ages(visible[found] - produced[found] / 1e6, sent - int(found.sum()))
 
 
-def _end_offsets(checkpoint: Path, batch: int) -> dict[int, int]:
+def end_offsets(checkpoint: Path, batch: int) -> dict[int, int]:
     """Next offset of each partition after the batch, from Spark's offset log."""
     by_topic = json.loads((checkpoint / "offsets" / str(batch)).read_text().splitlines()[2])
     return {int(partition): offset for offsets in by_topic.values() for partition, offset in offsets.items()}

@@ -4,7 +4,7 @@ import json
 import time
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 from uuid import uuid4
@@ -134,7 +134,3 @@ def lag(stack: BenchStack) -> int:
 def _await_no_lag(stack: BenchStack) -> None:
     """Landing has read everything, unless it is paused."""
     came_true(lambda: lag(stack) == 0, SETTLE_SECONDS)
-
-
-def as_json(found: Round) -> dict[str, object]:
-    return asdict(found)

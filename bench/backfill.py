@@ -1,0 +1,86 @@
+"""Airflow's own backfill of a day, all tasks and gates, beside the range job over the same events."""
+
+import time
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from bench.history import write_hours
+from bench.stack import BenchStack
+from deploy.local.airflow_api import AirflowApi
+from deploy.local.condition import came_true
+from millrace import names
+from millrace.errors import TransientError
+from spark_jobs.edges.session import connect_session
+
+DOMAIN = "shop"
+LONGEST = 3600.0
+PARSED_SECONDS = 120.0
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """How a backfill went."""
+
+    hours: int
+    events: int
+    seconds: float
+    tasks: int
+    failed: int
+
+
+def backfill(stack: BenchStack, hours: int, per_hour: int) -> Backfill:
+    """Write so many hours of bronze, on a day nobody has used yet, and have Airflow backfill them."""
+    api, dag = AirflowApi(stack.settings), names.medallion_dag(DOMAIN)
+    if not came_true(lambda: api.has_dag(dag), PARSED_SECONDS):
+        raise TransientError(f"Airflow does not show {dag}; see `make doctor`")
+    first = _unused_day(api, dag)
+    _write(stack, first, hours, per_hour)
+    began = time.monotonic()
+    made = api.call("POST", "backfills", _request(dag, first, hours))
+    ended = came_true(lambda: bool(api.call("GET", f"backfills/{made['id']}")["completed_at"]), LONGEST)
+    seconds = time.monotonic() - began
+    tasks = _tasks(api, dag, first)
+    failed = sum(task["state"] not in ("success", "skipped") for task in tasks)
+    return Backfill(hours, hours * per_hour, seconds if ended else float("inf"), len(tasks), failed)
+
+
+def _unused_day(api: AirflowApi, dag: str) -> datetime:
+    """A past day without a backfill, so that a second measurement starts from nothing too."""
+    day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=2)
+    while _runs(api, dag, day):
+        day -= timedelta(days=5)
+    return day
+
+
+def _runs(api: AirflowApi, dag: str, day: datetime) -> list[dict[str, object]]:
+    window = {"logical_date_gte": day.isoformat(), "logical_date_lt": (day + timedelta(days=1)).isoformat()}
+    return list(api.call("GET", f"dags/{dag}/dagRuns", limit=100, **window)["dag_runs"])
+
+
+def _tasks(api: AirflowApi, dag: str, day: datetime) -> list[dict[str, object]]:
+    runs = [str(run["dag_run_id"]) for run in _runs(api, dag, day)]
+    each = (api.call("GET", f"dags/{dag}/dagRuns/{run}/taskInstances", limit=100)["task_instances"] for run in runs)
+    return [task for tasks in each for task in tasks]
+
+
+def _write(stack: BenchStack, first: datetime, hours: int, per_hour: int) -> None:
+    """The stream application writes bronze otherwise: it pauses meanwhile."""
+    path = names.table_path(stack.settings.lake, "bronze", stack.source.name)
+    with stack.streams("paused"):
+        spark = connect_session(stack.settings)
+        try:
+            write_hours(spark, path, stack.source, first, hours, per_hour)
+        finally:
+            spark.stop()
+
+
+def _request(dag: str, first: datetime, hours: int) -> dict[str, object]:
+    return {
+        "dag_id": dag,
+        "from_date": first.isoformat(),
+        "to_date": (first + timedelta(hours=hours - 1)).isoformat(),
+        "run_backwards": False,
+        "max_active_runs": 4,
+        "reprocess_behavior": "none",
+        "dag_run_conf": {},
+    }
