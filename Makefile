@@ -8,7 +8,7 @@ READY := $(VENV)/.installed
 export PYTHONPATH := $(CURDIR):$(CURDIR)/plugins
 
 .DEFAULT_GOAL := help
-.PHONY: help up down status logs restart doctor demo test test-faults soak lint format install
+.PHONY: help up down status logs restart doctor demo test test-faults soak bench lint format install
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  \033[1mmake %-11s\033[0m %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -48,6 +48,9 @@ test-faults: install ## Kill, cut off and fill every part under load, and count 
 
 soak: install ## Random faults for HOURS=1, from SEED=1; reports how long each recovery took
 	@$(PYTHON) -m pytest -s tests/faults/soak.py --hours=$(or $(HOURS),1) --seed=$(or $(SEED),1)
+
+bench: install ## Measure every figure beside its rival; ONLY=landing,live for some, QUICK=1 for ten minutes
+	@$(PYTHON) -m bench all $(if $(ONLY),--only $(ONLY)) $(if $(QUICK),--quick)
 
 lint: install ## Check format, style, types, layering, YAML, contracts and generated docs
 	@$(VENV)/bin/ruff format --check .

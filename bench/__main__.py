@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from bench import figures
+from bench.page import write_page
 from bench.stack import BenchStack, choose_stack
 from millrace.cli.errors import CleanErrors
 
@@ -100,6 +101,13 @@ def memory() -> None:
 
 
 @app.command()
+def page() -> None:
+    """Put the newest results into docs/performance.md."""
+    for name in write_page():
+        console.print(f"no result for {name} yet: python -m bench {name.split('-')[0]}", style="dim")
+
+
+@app.command()
 def stop() -> None:
     """Stop the stack that figures are measured on; its data stays."""
     the_stack().stop()
@@ -138,6 +146,7 @@ FULL: dict[str, Callable[[BenchStack], None]] = {
     "rebuild": partial(figures.show_rebuild, per_hour=100_000, rounds=2),
     "backfill": partial(figures.show_backfill, hours=24, per_hour=100_000),
     "sustained": partial(figures.show_sustained, rates=[20_000], minutes=10),
+    "memory": figures.show_memory,
 }
 QUICK: dict[str, Callable[[BenchStack], None]] = {
     "landing": partial(figures.show_landing, events=1_000_000, rounds=1),
@@ -149,6 +158,7 @@ QUICK: dict[str, Callable[[BenchStack], None]] = {
     "rebuild": partial(figures.show_rebuild, per_hour=20_000, rounds=1),
     "backfill": partial(figures.show_backfill, hours=2, per_hour=20_000),
     "sustained": partial(figures.show_sustained, rates=[20_000], minutes=1),
+    "memory": figures.show_memory,
 }
 
 

@@ -113,7 +113,9 @@ def show_sustained(stack: BenchStack, rates: list[float], minutes: float) -> Non
 def show_memory(stack: BenchStack) -> None:
     """Memory of everything that runs."""
     stack.start()
-    _show_memory(stack.console, sustained.memory(stack))
+    used = sustained.memory(stack)
+    _show_memory(stack.console, used)
+    save("memory", used)
 
 
 def show_cpu(console: Console, what: str, cpu: dict[str, float]) -> None:

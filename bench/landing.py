@@ -86,7 +86,7 @@ def run_kafka_engine(stack: BenchStack, consumers: int = 1) -> Run:
     engine = KafkaEngine(stack.settings, stack.source, TOPIC, f"bench-{uuid4().hex[:8]}", consumers=consumers)
     with engine.attached(from_end=False):
         points = list(_growth(stack, events))
-    return _run(f"kafka engine, {consumers} consumers" if consumers > 1 else "kafka engine", points)
+    return rate_of(f"kafka engine, {consumers} consumers" if consumers > 1 else "kafka engine", points)
 
 
 def _growth(stack: BenchStack, events: int) -> Iterator[tuple[int, float, float]]:
@@ -110,10 +110,10 @@ def _job(stack: BenchStack, who: str, command: list[str], out: Path, own: Mappin
     if ran.returncode != 0:
         raise RuntimeError(f"{who} ended with {ran.returncode}; see {log}")
     lines = [json.loads(line) for line in out.read_text().splitlines()]
-    return _run(who, [(line["read"], line["at"], line["cpu"]) for line in lines])
+    return rate_of(who, [(line["read"], line["at"], line["cpu"]) for line in lines])
 
 
-def _run(who: str, points: list[tuple[int, float, float]]) -> Run:
+def rate_of(who: str, points: list[tuple[int, float, float]]) -> Run:
     """From the first point after the warm-up to the last."""
     total = points[-1][0]
     first = next((p for p in points[:-1] if p[0] >= WARM_SHARE * total), points[0])

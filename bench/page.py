@@ -1,0 +1,115 @@
+"""Puts the newest results into docs/performance.md, between the markers that name them; the words there are people's."""
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from bench.measure import middle
+from bench.report import load
+from millrace.settings import ROOT
+
+PAGE = ROOT / "docs" / "performance.md"
+_MARKED = re.compile(r"(<!-- figure (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+Rows = list[list[str]]
+
+
+def write_page() -> list[str]:
+    """Renew every figure that has a result; the names of those that have none."""
+    missing: list[str] = []
+
+    def renewed(found: re.Match[str]) -> str:
+        kept = load(found["name"])
+        if kept is None:
+            missing.append(found["name"])
+            return found[0]
+        return f"{found[1]}{_figure(kept)}{found[3]}"
+
+    PAGE.write_text(_MARKED.sub(renewed, PAGE.read_text()))
+    return missing
+
+
+def _figure(kept: dict[str, Any]) -> str:
+    name = re.sub(r"-\d+$", "", kept["figure"])
+    columns, rows = _TABLES[name](kept["result"])
+    lines = [" | ".join(row) for row in (columns, ["---"] * len(columns), *rows)]
+    table = "".join(f"| {line} |\n" for line in lines)
+    return f"{table}\n*Measured {kept['at']} on {kept['machine']}, load {kept['load_before']} before.*\n"
+
+
+def _live(result: Any) -> tuple[list[str], Rows]:
+    rows = [
+        [f"{name}, {_alone(r['mode'])}", f"{r['rate']:,.0f}", *_ages(age), f"{sum(r['cpu'].values()):.0f}"]
+        for r in result
+        for name, age in r["ages"].items()
+    ]
+    return ["queryable in", "events/s", "events", "p50", "p99", "max", "missing", "CPU µs/event of all parts"], rows
+
+
+def _alone(mode: str) -> str:
+    return {"millrace": "everything on", "rival": "streams paused", "both": "both at once"}[mode]
+
+
+def _landing(result: Any) -> tuple[list[str], Rows]:
+    who = list(dict.fromkeys(r["who"] for r in result))
+    rates = {w: middle(r["rate"] for r in result if r["who"] == w) for w in who}
+    costs = {w: middle(r["cpu_micros"] for r in result if r["who"] == w) for w in who}
+    rows = [[w, f"{rates[w]:,.0f}", f"{costs[w]:.1f}", f"{rates['landing'] / rates[w]:.2f}x"] for w in who]
+    return ["who", "events/s", "CPU µs/event", "landing is"], rows
+
+
+def _series(result: Any) -> tuple[list[str], Rows]:
+    series = {name: found for name, found in result.items() if isinstance(found, list)}
+    rows = [[name, *_ages(age)] for name, found in series.items() for age in found]
+    return ["what", "events", "p50", "p99", "max", "missing"], rows
+
+
+def _timed(result: Any) -> tuple[list[str], Rows]:
+    who = list(dict.fromkeys(r["who"] for r in result))
+    seconds = {w: middle(r["seconds"] for r in result if r["who"] == w) for w in who}
+    costs = {w: middle(r["cpu"] * 1e6 / r["rows"] for r in result if r["who"] == w) for w in who}
+    least = min(seconds.values())
+    return ["who", "rows", "seconds (median)", "CPU µs/row", "of the fastest"], [
+        [w, f"{next(r['rows'] for r in result if r['who'] == w):,}", f"{seconds[w]:.2f}", f"{costs[w]:.1f}",
+         f"{seconds[w] / least:.2f}x"]
+        for w in who
+    ]  # fmt: skip
+
+
+def _backfill(result: Any) -> tuple[list[str], Rows]:
+    row = [str(result["hours"]), f"{result['events']:,}", str(result["tasks"]), str(result["failed"])]
+    return ["hours", "events", "tasks", "failed", "seconds"], [[*row, f"{result['seconds']:,.0f}"]]
+
+
+def _sustained(result: Any) -> tuple[list[str], Rows]:
+    rows = []
+    for r in result:
+        lags = [[s[path] for s in r["samples"] if s["at"] >= 60] for path in ("landing", "live")]
+        worst = [f"{max(lag, default=0):,}" for lag in lags]
+        memory = f"{sum(r['memory'].values()) / 2**30:.1f} GiB"
+        cpu = f"{sum(r['cpu'].values()):.0f}"
+        rows.append([f"{r['rate']:,.0f}", "yes" if r["flat"] else "no", *worst, r["medallion"], cpu, memory])
+    return ["events/s", "lag flat", "worst landing lag", "worst live lag", "hourly run", "CPU µs/event", "memory"], rows
+
+
+def _memory(result: Any) -> tuple[list[str], Rows]:
+    parts = [*result.items(), ("all", sum(result.values()))]
+    return ["part", "MiB"], [[part, f"{size / 2**20:,.0f}"] for part, size in parts]
+
+
+def _ages(age: dict[str, Any]) -> list[str]:
+    times = [f"{age[key] * 1000:,.0f} ms" for key in ("p50", "p99", "highest")]
+    return [f"{age['events']:,}", *times, f"{age['missing']:,}"]
+
+
+_TABLES: dict[str, Callable[[Any], tuple[list[str], Rows]]] = {
+    "live": _live,
+    "landing": _landing,
+    "models": _series,
+    "bronze": _series,
+    "refine": _timed,
+    "gate": _timed,
+    "rebuild": _timed,
+    "backfill": _backfill,
+    "sustained": _sustained,
+    "memory": _memory,
+}
