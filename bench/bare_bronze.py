@@ -8,7 +8,7 @@ from uuid import uuid4
 import psutil
 
 from bench.delta_commits import end_offsets, freshness
-from bench.landing import bare_command
+from bench.landing import bare_command, spark_environment
 from bench.live import WARM_UP, send
 from bench.measure import Ages
 from bench.stack import BenchStack
@@ -29,7 +29,7 @@ def bare_freshness(stack: BenchStack, rate: float, seconds: float) -> Ages:
     ensure_topics(admin(stack.settings), [TopicSpec(topic, stack.source.topic.partitions, 1, _APPENDED)])
     command = bare_command(stack, [stack.settings.kafka_bootstrap, topic, str(folder), "200000", ""])
     with stack.streams("paused"):
-        script = stack.run(command, stack.scratch / "bare-script.log", {"SPARK_LOCAL_IP": stack.settings.host})
+        script = stack.run(command, stack.scratch / "bare-script.log", spark_environment(stack))
         try:
             came_true((folder / "table" / "_delta_log").exists, START_SECONDS)
             send(stack, topic, rate=rate, seconds=JIT_SECONDS)

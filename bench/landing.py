@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -101,10 +102,15 @@ def _growth(stack: BenchStack, events: int) -> Iterator[tuple[int, float, float]
         time.sleep(0.05)
 
 
+def spark_environment(stack: BenchStack) -> dict[str, str]:
+    """As the product gives it to its own driver."""
+    return {"SPARK_LOCAL_IP": stack.settings.host, "PYSPARK_PYTHON": sys.executable}
+
+
 def _job(stack: BenchStack, who: str, command: list[str], out: Path, own: Mapping[str, str]) -> Run:
     """Run a Spark job to its end and read what it wrote down."""
     log = stack.scratch / f"{who.replace(' ', '-')}.log"
-    ran = stack.run(command, log, {"SPARK_LOCAL_IP": stack.settings.host, **own})
+    ran = stack.run(command, log, spark_environment(stack) | dict(own))
     if not came_true(lambda: ran.poll() is not None, JOB_SECONDS):
         _end(ran.pid)
     if ran.returncode != 0:

@@ -1,4 +1,4 @@
-"""Puts the newest results into docs/performance.md, between the markers that name them; the words there are people's."""
+"""Puts the newest results into docs/performance.md, between its markers; the words there are people's."""
 
 import re
 from collections.abc import Callable

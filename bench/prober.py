@@ -41,13 +41,11 @@ class Prober:
 
     def result(self, since: float, until: float, lost: int) -> Ages:
         """Ages of all events that were handed to the producer in `[since, until)`; `lost` never reached the table."""
-        rows = connect(self.settings).query_np(
-            f"SELECT kafka_partition, kafka_offset, toUnixTimestamp64Micro(event_time) FROM {self.table} "
-            f"WHERE event_time >= {_moment(int(since * 1e6))} AND event_time < {_moment(int(until * 1e6))}"
+        rows = connect(self.settings).query_arrow(
+            f"SELECT kafka_partition AS p, kafka_offset AS o, toUnixTimestamp64Micro(event_time) AS t "
+            f"FROM {self.table} WHERE event_time >= {_moment(int(since * 1e6))} AND event_time < {_moment(int(until * 1e6))}"
         )
-        if not len(rows):
-            return ages(np.empty(0), lost)
-        partitions, offsets, produced = (np.asarray(rows[:, n], dtype=np.int64) for n in range(3))
+        partitions, offsets, produced = (rows[name].to_numpy().astype(np.int64) for name in ("p", "o", "t"))
         visible = self._visible(partitions, offsets)
         found = ~np.isnan(visible)
         return ages(visible[found] - produced[found] / 1e6, lost + int((~found).sum()))
