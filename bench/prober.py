@@ -41,10 +41,9 @@ class Prober:
 
     def result(self, since: float, until: float, lost: int) -> Ages:
         """Ages of all events that were handed to the producer in `[since, until)`; `lost` never reached the table."""
-        rows = connect(self.settings).query_arrow(
-            f"SELECT kafka_partition AS p, kafka_offset AS o, toUnixTimestamp64Micro(event_time) AS t "
-            f"FROM {self.table} WHERE event_time >= {_moment(int(since * 1e6))} AND event_time < {_moment(int(until * 1e6))}"
-        )
+        within = f"event_time >= {_moment(int(since * 1e6))} AND event_time < {_moment(int(until * 1e6))}"
+        columns = "kafka_partition AS p, kafka_offset AS o, toUnixTimestamp64Micro(event_time) AS t"
+        rows = connect(self.settings).query_arrow(f"SELECT {columns} FROM {self.table} WHERE {within}")
         partitions, offsets, produced = (rows[name].to_numpy().astype(np.int64) for name in ("p", "o", "t"))
         visible = self._visible(partitions, offsets)
         found = ~np.isnan(visible)
