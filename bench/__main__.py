@@ -101,6 +101,12 @@ def memory() -> None:
 
 
 @app.command()
+def sizes() -> None:
+    """Bytes that one event takes in Kafka, bronze and ClickHouse."""
+    figures.show_sizes(the_stack())
+
+
+@app.command()
 def page() -> None:
     """Put the newest results into docs/performance.md."""
     for name in write_page():
@@ -147,6 +153,7 @@ FULL: dict[str, Callable[[BenchStack], None]] = {
     "backfill": partial(figures.show_backfill, hours=24, per_hour=100_000),
     "sustained": partial(figures.show_sustained, rates=[20_000], minutes=10),
     "memory": figures.show_memory,
+    "sizes": figures.show_sizes,
 }
 QUICK: dict[str, Callable[[BenchStack], None]] = {
     "landing": partial(figures.show_landing, events=1_000_000, rounds=1),
@@ -159,6 +166,7 @@ QUICK: dict[str, Callable[[BenchStack], None]] = {
     "backfill": partial(figures.show_backfill, hours=2, per_hour=20_000),
     "sustained": partial(figures.show_sustained, rates=[20_000], minutes=1),
     "memory": figures.show_memory,
+    "sizes": figures.show_sizes,
 }
 
 

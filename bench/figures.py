@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.console import Console
 
-from bench import backfill, bare_bronze, batch, gate, landing, live, more_models, sustained
+from bench import backfill, bare_bronze, batch, gate, growth, landing, live, more_models, sustained
 from bench.batch import Timed
 from bench.measure import Ages, middle
 from bench.report import milliseconds, save, show
@@ -116,6 +116,15 @@ def show_memory(stack: BenchStack) -> None:
     used = sustained.memory(stack)
     _show_memory(stack.console, used)
     save("memory", used)
+
+
+def show_sizes(stack: BenchStack) -> None:
+    """Bytes of an event where it lies; for the page's planning."""
+    stack.start()
+    found = asdict(growth.sizes(stack))
+    rows = [[where, f"{size:,.0f}"] for where, size in found.items()]
+    show(stack.console, "Bytes of an event", ["where", "bytes"], rows)
+    save("sizes", found)
 
 
 def show_cpu(console: Console, what: str, cpu: dict[str, float]) -> None:

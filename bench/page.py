@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any
 
+from bench import growth
 from bench.measure import middle
 from bench.report import load
 from millrace.settings import ROOT
@@ -18,22 +20,46 @@ def write_page() -> list[str]:
     missing: list[str] = []
 
     def renewed(found: re.Match[str]) -> str:
-        kept = load(found["name"])
-        if kept is None:
+        text = _growth() if found["name"] == "growth" else _figure(load(found["name"]))
+        if text is None:
             missing.append(found["name"])
             return found[0]
-        return f"{found[1]}{_figure(kept)}{found[3]}"
+        return f"{found[1]}{text}{found[3]}"
 
     PAGE.write_text(_MARKED.sub(renewed, PAGE.read_text()))
     return missing
 
 
-def _figure(kept: dict[str, Any]) -> str:
+def _figure(kept: dict[str, Any] | None) -> str | None:
+    if kept is None:
+        return None
     name = re.sub(r"-\d+$", "", kept["figure"])
     columns, rows = _TABLES[name](kept["result"])
+    return (
+        f"{_table(columns, rows)}\n*Measured {kept['at']} on {kept['machine']}, load {kept['load_before']} before.*\n"
+    )
+
+
+def _growth() -> str | None:
+    """From three other figures: what an event costs in the streams and in the batch, and what it weighs."""
+    kept = [load(name) for name in ("live-20000", "rebuild", "sizes")]
+    if None in kept:
+        return None
+    live, rebuild, size = (found["result"] for found in kept if found)
+    cost, weight = growth.costs(live, rebuild), growth.Sizes(**size)
+    rows = [growth.needs(events, cost, weight) for events in growth.DAYS]
+    across = [list(row) for row in zip(growth.COLUMNS, *rows, strict=True)]
+    parts = [[part, f"{value:.1f}"] for part, value in asdict(cost).items()]
+    weights = [[part, f"{value:.0f}"] for part, value in asdict(weight).items()]
+    return "\n".join(
+        (_table(["part", "CPU µs per event"], parts), _table(["where", "bytes per event"], weights),
+         _table(across[0], across[1:]))
+    )  # fmt: skip
+
+
+def _table(columns: list[str], rows: Rows) -> str:
     lines = [" | ".join(row) for row in (columns, ["---"] * len(columns), *rows)]
-    table = "".join(f"| {line} |\n" for line in lines)
-    return f"{table}\n*Measured {kept['at']} on {kept['machine']}, load {kept['load_before']} before.*\n"
+    return "".join(f"| {line} |\n" for line in lines)
 
 
 def _live(result: Any) -> tuple[list[str], Rows]:
