@@ -1,11 +1,15 @@
 """Where a topic ends."""
 
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
 
 
+@retry(
+    retry=retry_if_exception_type(KafkaException), stop=stop_after_delay(30), wait=wait_exponential(0.2), reraise=True
+)
 def topic_end(bootstrap: str, topic: str) -> dict[int, int]:
-    """Next offset of each partition that holds anything."""
-    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench-ends"})
+    """Next offset of each partition that holds anything; a topic just made has no leaders for a moment."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": "bench-ends", "log_level": 2})
     try:
         partitions = consumer.list_topics(topic, timeout=20).topics[topic].partitions
         ends = {p: consumer.get_watermark_offsets(TopicPartition(topic, p), timeout=20)[1] for p in partitions}
