@@ -118,6 +118,10 @@ class Driver:
         assert found is not None
         return found
 
+    def run(self, *words: str) -> None:
+        """Run a `millrace` command in the driver's environment."""
+        subprocess.run(["millrace", *words], env=self._environment, check=True, timeout=60)
+
     def _crashes(self) -> int:
         return sum(code > 0 for code in self.ends)
 
