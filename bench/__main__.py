@@ -32,9 +32,10 @@ def live(
     seconds: Seconds = 60,
     rounds: Rounds = 1,
     modes: Annotated[str, typer.Option(help="millrace, rival (streams pause), both.")] = "millrace,rival",
+    warm: Annotated[float, typer.Option(help="Seconds of load before the first round.")] = figures.DRIVER_WARM_UP,
 ) -> None:
     """Produced to queryable, of every event, in ClickHouse and in bronze, beside ClickHouse's Kafka engine."""
-    figures.show_live(the_stack(), rate, seconds, rounds, modes.split(","))
+    figures.show_live(the_stack(), rate, seconds, rounds, modes.split(","), warm)
 
 
 @app.command()

@@ -12,12 +12,16 @@ from bench.measure import Ages, middle
 from bench.report import milliseconds, save, show
 from bench.stack import SERVICES, BenchStack
 
+DRIVER_WARM_UP = 45.0
 LATENCY = ["where", "rate", "events", "p50", "p99", "max", "missing"]
 
 
-def show_live(stack: BenchStack, rate: float, seconds: float, rounds: int, modes: Iterable[str]) -> None:
+def show_live(
+    stack: BenchStack, rate: float, seconds: float, rounds: int, modes: Iterable[str], warm: float = DRIVER_WARM_UP
+) -> None:
     """Ages of every event, live and bronze beside the Kafka engine, in turn."""
     stack.start()
+    live.warm_up(stack, rate, warm)
     order = list(modes)
     found = [live.measure_round(stack, m, rate, seconds) for _ in range(rounds) for m in order]  # type: ignore[arg-type]
     rows = [_ages_row(f"{name} ({r.mode})", r.rate, a) for r in found for name, a in r.ages.items()]
@@ -48,6 +52,7 @@ def show_landing(stack: BenchStack, events: int, rounds: int) -> None:
 def show_models(stack: BenchStack, rate: float, seconds: float, rounds: int) -> None:
     """What ten more real-time models do to the live table's ages."""
     stack.start()
+    live.warm_up(stack, rate, DRIVER_WARM_UP)
     found: dict[str, list[Ages]] = {"as it is": [], "ten more models": []}
     for _ in range(rounds):
         found["as it is"].append(live.measure_round(stack, "millrace", rate, seconds).ages["live"])
@@ -61,6 +66,7 @@ def show_models(stack: BenchStack, rate: float, seconds: float, rounds: int) -> 
 def show_bronze(stack: BenchStack, rate: float, seconds: float, rounds: int) -> None:
     """Ages in Delta: bronze with everything on, the bare script alone."""
     stack.start()
+    live.warm_up(stack, rate, DRIVER_WARM_UP)
     found: dict[str, list[Ages]] = {"bronze": [], "bare script": []}
     for _ in range(rounds):
         found["bronze"].append(live.measure_round(stack, "millrace", rate, seconds).ages["bronze"])

@@ -40,6 +40,13 @@ class Round:
     sender_cpu: float
 
 
+def warm_up(stack: BenchStack, rate: float, seconds: float) -> None:
+    """A driver that has just started compiles for its first minute: let it, before anything is measured."""
+    if seconds:
+        send(stack, stack.source.topic.name, rate=rate, seconds=seconds)
+        _await_no_lag(stack)
+
+
 def measure_round(stack: BenchStack, mode: Mode, rate: float, seconds: float) -> Round:
     """One round. `rival`: the stream group pauses, so that the Kafka engine has the machine that Millrace has."""
     with ExitStack() as doing:
