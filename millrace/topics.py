@@ -25,6 +25,8 @@ from millrace.settings import Settings
 _TIMEOUT = 20
 DEAD_LETTER_RETENTION = timedelta(days=30)
 RESULT_RETENTION = timedelta(days=7)
+_ROOM = 32 * 1024 * 1024
+_HEADERS = 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -65,15 +67,24 @@ def ensure_topics(kafka: AdminClient, specs: Iterable[TopicSpec]) -> list[str]:
     return [s.name for s in missing]
 
 
+def largest_message(source: Source) -> int:
+    """What the topic takes: well above the contract's limit, so that a record beyond it is seen, and quarantined."""
+    return max(_ROOM, 2 * source.topic.max_record_bytes)
+
+
+def largest_dead_letter(source: Source) -> int:
+    """Room for the largest record and the headers that say why it is here."""
+    return largest_message(source) + _HEADERS
+
+
 def _source_topic(source: Source, cap: int) -> TopicSpec:
     topic = source.topic
-    config = _config(topic.retention) | {"max.message.bytes": str(topic.max_record_bytes)}
+    config = _config(topic.retention) | {"max.message.bytes": str(largest_message(source))}
     return TopicSpec(topic.name, topic.partitions, min(topic.replication, cap), config)
 
 
 def _dead_letters(source: Source, cap: int) -> TopicSpec:
-    """Room for the largest record and the headers that say why it is here."""
-    config = _config(DEAD_LETTER_RETENTION) | {"max.message.bytes": str(source.topic.max_record_bytes + 65_536)}
+    config = _config(DEAD_LETTER_RETENTION) | {"max.message.bytes": str(largest_dead_letter(source) + _HEADERS)}
     return TopicSpec(names.dead_letter_topic(source.topic.name), 1, min(source.topic.replication, cap), config)
 
 

@@ -52,6 +52,7 @@ class Topic(Strict):
     key: str | None = Field(default=None, examples=["user_id"])
     """Field whose value is the record key; none means no key."""
     max_record_bytes: int = Field(default=1_048_576, ge=1024, examples=["1048576"])
+    """A larger record goes to quarantine; Kafka itself refuses what is beyond twice as much, or 32 MiB."""
 
 
 class Event(Strict):

@@ -1,10 +1,11 @@
 """The quarantine sink of landing: bad records to the lake, to the dead-letter topic, and to the index."""
 
+import base64
 import json
 import logging
 from collections.abc import Iterable, Mapping
 
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer
 from pyspark.sql import DataFrame, Row, SparkSession, functions as F
 
 from millrace import names
@@ -12,6 +13,7 @@ from millrace.clickhouse.client import is_transient
 from millrace.contracts.source import Source
 from millrace.errors import TransientError
 from millrace.settings import Settings
+from millrace.topics import largest_dead_letter
 from spark_jobs.edges.bronze_tables import append_once
 from spark_jobs.edges.clients import Clients
 from spark_jobs.edges.patience import Patience
@@ -22,6 +24,8 @@ INDEX = f"{names.OPS}.quarantine"
 INDEX_COLUMNS = [
     "source", "stage", "reason", "kafka_topic", "kafka_partition", "kafka_offset", "append_time", "ingestion_timestamp",
 ]  # fmt: skip
+LEFT_OUT = "millrace.left_out"
+"""Header of a dead letter whose content was too large for its topic."""
 _ORDER = [("kafka_partition", "ascending"), ("kafka_offset", "ascending")]
 
 
@@ -93,7 +97,7 @@ def send_dead_letters(settings: Settings, source: Source, rows: Iterable[Row]) -
             "bootstrap.servers": settings.kafka_bootstrap,
             "enable.idempotence": True,
             "compression.type": "lz4",
-            "message.max.bytes": source.topic.max_record_bytes + 65_536,
+            "message.max.bytes": largest_dead_letter(source),
             "delivery.timeout.ms": 60_000,
         }
     )
@@ -108,26 +112,38 @@ def send_dead_letters(settings: Settings, source: Source, rows: Iterable[Row]) -
 
 
 def _produce(producer: Producer, topic: str, row: Row, failed: list[str]) -> None:
+    """Hand one record over. What was compressed below Kafka's limit, and is beyond ours, goes without its content."""
+
     def delivered(error: object, _: object) -> None:
         if error is not None:
             failed.append(str(error))
 
+    value, key, headers = row.value, row.key, [*_their_headers(row), *_our_headers(row)]
     while True:
         try:
-            producer.produce(topic, row.value, row.key, headers=_headers(row), on_delivery=delivered)
+            producer.produce(topic, value, key, headers=headers, on_delivery=delivered)
             return
         except BufferError:
             producer.poll(1)
+        except KafkaException as error:
+            if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE or value is key is None:
+                raise
+            value = key = None
+            headers = [*_our_headers(row), (LEFT_OUT, "too large for this topic; quarantine has it in the lake")]
 
 
-def _headers(row: Row) -> list[tuple[str, str | bytes | None]]:
-    """The record's own headers, then ours: why it is here, and where it came from."""
-    ours = {
-        "millrace.reason": row.reason,
-        "millrace.stage": row.stage,
-        "millrace.topic": row.kafka_topic,
-        "millrace.partition": str(row.kafka_partition),
-        "millrace.offset": str(row.kafka_offset),
-    }
-    theirs = [(h["key"], h.get("value")) for h in json.loads(row.headers or "[]")]
-    return [*theirs, *ours.items()]
+def _their_headers(row: Row) -> list[tuple[str, bytes | None]]:
+    """The record's own headers, as they came: in the table their values are base64."""
+    headers = json.loads(row.headers or "[]")
+    return [(h["key"], base64.b64decode(h["value"]) if "value" in h else None) for h in headers]
+
+
+def _our_headers(row: Row) -> list[tuple[str, str]]:
+    """Why the record is here, and where it came from."""
+    return [
+        ("millrace.reason", row.reason),
+        ("millrace.stage", row.stage),
+        ("millrace.topic", row.kafka_topic),
+        ("millrace.partition", str(row.kafka_partition)),
+        ("millrace.offset", str(row.kafka_offset)),
+    ]
