@@ -6,11 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 from bench import growth
+from bench.chart import chart
 from bench.measure import middle
 from bench.report import load
 from millrace.settings import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
+CHART = ROOT / "docs" / "images" / "performance-ages.svg"
 _MARKED = re.compile(r"(<!-- figure (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 Rows = list[list[str]]
 
@@ -20,17 +22,19 @@ def write_page() -> list[str]:
     missing: list[str] = []
 
     def renewed(found: re.Match[str]) -> str:
-        text = _growth() if found["name"] == "growth" else _figure(load(found["name"]))
+        text = _growth() if found["name"] == "growth" else figure(load(found["name"]))
         if text is None:
             missing.append(found["name"])
             return found[0]
         return f"{found[1]}{text}{found[3]}"
 
     PAGE.write_text(_MARKED.sub(renewed, PAGE.read_text()))
+    if drawing := chart():
+        CHART.write_text(drawing)
     return missing
 
 
-def _figure(kept: dict[str, Any] | None) -> str | None:
+def figure(kept: dict[str, Any] | None) -> str | None:
     if kept is None:
         return None
     name = re.sub(r"-\d+$", "", kept["figure"])

@@ -7,10 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from bench.chart import chart
 from bench.delta_commits import commits
+from bench.growth import COLUMNS, Costs, Sizes, needs
 from bench.landing import Run, rate_of
 from bench.measure import ages, spent
+from bench.page import figure
 from bench.prober import Prober
+from bench.report import load, save
 from bench.sender import Sender, templates
 from bench.sustained import Sample, Sustained
 from millrace.settings import read_settings
@@ -83,3 +87,29 @@ def test_cpu_is_by_part_and_event():
 def test_lag_is_flat_when_it_does_not_grow(last: int, flat: bool):
     samples = tuple(Sample(60.0 + n, 1_000 if n < 20 else last, 500) for n in range(30))
     assert Sustained(20_000, 1, samples, {}, {}, "success").flat is flat
+
+
+def test_needs_grow_with_the_events():
+    cost, size = Costs(kafka=10, streams=50, clickhouse=10, batch=20), Sizes(kafka=60, bronze=40, live=30)
+    small, large = (dict(zip(COLUMNS, needs(events, cost, size), strict=True)) for events in (10**8, 10**11))
+    assert small["Kafka partitions"] == "6"
+    assert int(large["stream cores"].replace(",", "")) == pytest.approx(10**11 / 86_400 * 3 * 50e-6 / 0.6, rel=0.01)
+    assert small["bronze files a day"] == "24"
+
+
+def test_the_chart_and_the_page_show_what_was_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("bench.report.RESULTS", tmp_path)
+    age = {"events": 10, "p50": 0.3, "p99": 0.7, "highest": 0.9, "missing": 0}
+    kept = {
+        "mode": "millrace",
+        "rate": 5000.0,
+        "sent": 10,
+        "ages": {"live": age},
+        "cpu": {"kafka": 9.6},
+        "sender_cpu": 1.0,
+    }
+    save("live-5000", [kept])
+    assert "live, 5,000/s" in (chart() or "")
+    assert "| live, everything on | 5,000 | 10 | 300 ms | 700 ms | 900 ms | 0 | 10 |" in (
+        figure(load("live-5000")) or ""
+    )

@@ -1,0 +1,72 @@
+"""The chart of docs/performance.md: ages by rate, live beside the Kafka engine, on a scale that shows milliseconds and
+seconds."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from bench.measure import middle
+from bench.report import load
+
+RATES = (1000, 5000, 20000)
+WHERE = {"live": "#2f6f8f", "bronze": "#8f6f2f", "kafka engine": "#8f8f8f"}
+LEFT, WIDTH, ROW = 190, 620, 18
+DECADES = (0.01, 0.1, 1.0, 10.0, 100.0)
+
+
+@dataclass(frozen=True)
+class Bar:
+    """The ages of one table at one rate, in seconds."""
+
+    label: str
+    colour: str
+    p50: float
+    p99: float
+
+
+def chart() -> str | None:
+    """SVG text; none where nothing has been measured."""
+    bars = [bar for rate in RATES for bar in _bars(rate)]
+    if not bars:
+        return None
+    height = len(bars) * ROW + 50
+    inside = "".join([*_grid(height), *(_drawn(n, bar) for n, bar in enumerate(bars))])
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + 90}" height="{height}" '
+        f'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>{inside}</svg>\n'
+    )
+
+
+def _bars(rate: int) -> Iterator[Bar]:
+    kept = load(f"live-{rate}")
+    rounds: list[dict[str, Any]] = [r["ages"] for r in kept["result"]] if kept else []
+    for where, colour in WHERE.items():
+        found = [ages[where] for ages in rounds if where in ages]
+        if found:
+            middles = (middle(age[key] for age in found) for key in ("p50", "p99"))
+            yield Bar(f"{where}, {rate:,}/s", colour, *middles)
+
+
+def _drawn(number: int, bar: Bar) -> str:
+    """A bar to the median, a lighter one on to the 99th percentile."""
+    y, median, high = 34 + number * ROW, _x(bar.p50), _x(bar.p99)
+    return (
+        f'<text x="{LEFT - 8}" y="{y + 10}" text-anchor="end">{bar.label}</text>'
+        f'<rect x="{LEFT}" y="{y}" width="{high - LEFT:.0f}" height="12" fill="{bar.colour}" opacity="0.4"/>'
+        f'<rect x="{LEFT}" y="{y}" width="{median - LEFT:.0f}" height="12" fill="{bar.colour}"/>'
+        f'<text x="{high + 5:.0f}" y="{y + 10}">{bar.p50:.2f} / {bar.p99:.2f} s</text>'
+    )
+
+
+def _grid(height: int) -> Iterator[str]:
+    for seconds in DECADES:
+        x = _x(seconds)
+        yield f'<line x1="{x:.0f}" y1="28" x2="{x:.0f}" y2="{height - 10}" stroke="#ddd"/>'
+        yield f'<text x="{x:.0f}" y="20" text-anchor="middle" fill="#555">{seconds:g} s</text>'
+
+
+def _x(seconds: float) -> float:
+    low, high = math.log10(DECADES[0]), math.log10(DECADES[-1])
+    share = (math.log10(max(seconds, DECADES[0])) - low) / (high - low)
+    return LEFT + share * WIDTH
