@@ -10,13 +10,14 @@ import pytest
 from rich.console import Console
 
 from deploy.local import lifecycle
+from millrace.names import medallion_dag
 from tests.faults.bench import Bench, new_bench
 from tests.faults.driver import Driver
 from tests.faults.histogram import table
 from tests.faults.lab import Lab, make_lab, write_suites
 from tests.faults.supervised import Supervised
 from tests.services.conftest import platform
-from tests.services.platform import Platform
+from tests.services.platform import Platform, await_that
 from tests.stack import TestStack
 
 __all__ = ["platform"]
@@ -93,6 +94,7 @@ def supervised_lab(stack: TestStack) -> Lab:
 def supervised(supervised_lab: Lab, platform: Platform, stack: TestStack) -> Supervised:
     """The lab under Airflow's supervision, with every part up and answering."""
     stack.start(*(name for name in lifecycle.everything(stack.stack) if name != lifecycle.FIRST_RUN))
+    await_that(lambda: platform.api.has_dag(medallion_dag("lab")), "the lab's hourly DAG", 180)
     return Supervised(stack, platform, supervised_lab)
 
 
