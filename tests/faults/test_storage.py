@@ -13,7 +13,7 @@ from tests.faults.lab import Lab
 from tests.faults.load import Load
 from tests.faults.reconcile import reconcile
 from tests.faults.recovery import covers, in_bronze, newest, recovery
-from tests.faults.services import SmallDisk, hold_for, mounted, on_small_disk, small_disk
+from tests.faults.services import BLOCK, SmallDisk, hold_for, mounted, on_small_disk, small_disk
 from tests.services.platform import await_that
 
 Drive = Callable[[Lab], Driver]
@@ -27,7 +27,7 @@ def full(disk: SmallDisk, load: Load, felt: Callable[[], bool]) -> Iterator[None
     free = disk.free
     load.flow(100)
     await_that(felt, "the full disk to be felt", 120)
-    hold_for(FULL_FOR, lambda: disk.free <= free)
+    hold_for(FULL_FOR, lambda: disk.free < free + BLOCK)
     yield
     disk.give_space()
 
@@ -84,7 +84,7 @@ def test_postgres_disk_is_full(bench: Bench) -> None:
         disk.fill()
         log = bench.stack.stack.logs / "postgres.log"
         await_that(lambda: "No space left on device" in log.read_text(errors="replace"), "PostgreSQL to feel it", 180)
-        hold_for(FULL_FOR, lambda: disk.free < 4096)
+        hold_for(FULL_FOR, lambda: disk.free < BLOCK)
         disk.give_space()
         bench.stack.start("postgres")
         bench.recover(within=240)
