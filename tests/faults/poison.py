@@ -6,6 +6,7 @@ from tests.faults.load import encoded, tick
 
 MEGABYTES_10 = 10_000_000
 DEEP = 500
+ALLOWED_DEPTH = 80
 
 
 @cache
@@ -19,6 +20,7 @@ def poison() -> dict[str, bytes | None]:
         "10 MB of a wrong type": encoded(tick(1, number="9" * MEGABYTES_10)),
         "500 levels deep, and unclosed": good[:-1] + b', "deep": ' + b"[" * DEEP,
         "500 levels deep in a number": encoded(tick(1, number=nested(DEEP))),
+        "500 levels deep in a field that nobody knows": encoded(tick(1, deep=nested(DEEP))),
         "a list for a text": encoded(tick(1, kind=["a"])),
         "a text for a number": encoded(tick(1, number="one")),
         "a fraction for a long": encoded(tick(1, number=1.5)),

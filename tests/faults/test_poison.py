@@ -6,7 +6,7 @@ import pytest
 
 from tests.faults.bench import Bench
 from tests.faults.load import encoded, tick
-from tests.faults.poison import DEEP, nested, poison
+from tests.faults.poison import ALLOWED_DEPTH, nested, poison
 from tests.services.platform import await_that
 from tests.services.truth import clickhouse_rows, lake_rows
 
@@ -36,7 +36,7 @@ def reasons(bench: Bench) -> list[str | None]:
 def test_what_is_odd_but_allowed_goes_through(bench: Bench) -> None:
     """Deep and long values in fields that the contract does not know, and values at the edge of what it takes."""
     odd = [
-        tick(1, deep=nested(DEEP)),
+        tick(1, deep=nested(ALLOWED_DEPTH)),
         tick(2, note="x" * 5_000_000),
         tick(3, age=timedelta(days=80)),
         tick(4, at="2099-12-30T00:00:00+14:00"),
