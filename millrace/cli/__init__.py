@@ -2,7 +2,7 @@
 
 import typer
 
-from millrace.cli import alerts, check, contracts, docs, ledger, losses, new_source, settings
+from millrace.cli import alerts, check, contracts, docs, ledger, losses, new_source, quarantine, settings
 from millrace.cli.errors import CleanErrors
 
 app = typer.Typer(
@@ -12,5 +12,5 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
 )
-for group in (check, new_source, docs, contracts, settings, ledger, alerts, losses):
+for group in (check, new_source, docs, contracts, settings, ledger, alerts, losses, quarantine):
     app.add_typer(group.app)

@@ -1,0 +1,1 @@
+"""What may be done with quarantined records: requests, plans, reports, and the index that lists them."""
