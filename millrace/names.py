@@ -83,6 +83,7 @@ def medallion_dag(domain: str) -> str:
 
 MAINTENANCE_DAG = "lake_maintenance"
 STREAM_CONTROL_DAG = "stream_control"
+QUARANTINE_DAG = "quarantine_replay"
 
 
 def asset_uri(layer: str, table: str) -> str:

@@ -15,8 +15,8 @@ EXAMPLE = "2026-01-31T10:00:00Z"
 def interval_params() -> dict[str, Param]:
     """The params `from` and `to` of a DAG that is also triggered by hand."""
     return {
-        "from": _moment("From", "Start, inclusive. Empty: the start of the hour that `To` lies in."),
-        "to": _moment("To", "End, exclusive; not in the future. Empty: the moment of the trigger."),
+        "from": moment_param("From", "Start, inclusive. Empty: the start of the hour that `To` lies in."),
+        "to": moment_param("To", "End, exclusive; not in the future. Empty: the moment of the trigger."),
     }
 
 
@@ -31,8 +31,8 @@ def interval_of(context: Context) -> Interval:
 
 def asked_interval(params: Mapping[str, Any], triggered_at: datetime) -> Interval:
     """The interval that the params of a manual run ask for; raises ConfigError saying what to type instead."""
-    end = _parse("to", params.get("to")) or triggered_at
-    start = _parse("from", params.get("from")) or _hour_of(end)
+    end = parse_moment("to", params.get("to")) or triggered_at
+    start = parse_moment("from", params.get("from")) or _hour_of(end)
     if end > triggered_at:
         raise ConfigError(
             f"'to' is {end.isoformat()}, after the trigger at {triggered_at.isoformat()}; only what has been appended "
@@ -43,11 +43,13 @@ def asked_interval(params: Mapping[str, Any], triggered_at: datetime) -> Interva
     return Interval(start, end)
 
 
-def _moment(title: str, description: str) -> Param:
+def moment_param(title: str, description: str) -> Param:
+    """A param for a moment, which may be left empty."""
     return Param(None, type=["null", "string"], format="date-time", title=title, description=description)
 
 
-def _parse(name: str, value: object) -> datetime | None:
+def parse_moment(name: str, value: object) -> datetime | None:
+    """The moment that the param `name` gives; raises ConfigError with an example."""
     if value is None or value == "":
         return None
     try:

@@ -21,6 +21,7 @@ def test_the_platform_has_its_dags(dags):
         names.stream_dag(names.STREAM_GROUP),
         names.STREAM_CONTROL_DAG,
         names.MAINTENANCE_DAG,
+        names.QUARANTINE_DAG,
         names.medallion_dag("shop"),
     } <= set(dags)
 

@@ -37,7 +37,13 @@ def _maintenance(catalog):
     return maintenance_dag(catalog)
 
 
-@pytest.mark.parametrize("build", [_medallion, _stream_group, _stream_control, _maintenance])
+def _quarantine(catalog):
+    from millrace_airflow.builders.quarantine import quarantine_dag
+
+    return quarantine_dag(catalog)
+
+
+@pytest.mark.parametrize("build", [_medallion, _stream_group, _stream_control, _maintenance, _quarantine])
 def test_generated_dag_is_as_written_down(build, demo, request):
     dag = build(demo)
     path = SNAPSHOTS / f"{dag.dag_id}.json"

@@ -82,6 +82,22 @@ STREAM_CONTROL = """### Start, pause or drain a stream group
 Nothing is lost in any of them: a query continues from its checkpoint.
 """
 
+QUARANTINE = """### Replay or discard quarantined records, after approval
+
+1. `dry_run` finds the records and says what would become of each. Nothing is changed. Its result is a plan.
+2. `approve` shows the plan and waits for a person, under **Required Actions**; without an answer within a day it is
+   rejected.
+3. `carry_out` applies the plan, to exactly the records that were shown: it sends those that are good now through their
+   topic again, under their own event ids, and writes down what became of each. What has landed meanwhile is closed and
+   not sent, so that running it twice changes nothing.
+
+The **fix** is a Spark SQL expression over one record that gives its new value, e.g.
+`regexp_replace(text, '"source":"WEB"', '"source":"web"')`. It may use `value` (the bytes), `text`, `key`, `headers`,
+`event` (what could be read of it) and `append_time`. Left empty, the records go as they were.
+
+The same from the command line: `millrace quarantine`. **Where to look**: `ops.quarantine_groups` in ClickHouse.
+"""
+
 MAINTENANCE = """### Upkeep of the lake, every day at 03:30 UTC
 
 Compacts and vacuums silver, rejected and gold tables, and removes staging folders and half-done syncs that no run needs

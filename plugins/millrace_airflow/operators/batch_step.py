@@ -1,54 +1,37 @@
 """One step of the medallion as an Airflow task: a function of spark_jobs, called over Spark Connect."""
 
-import logging
 from dataclasses import fields
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from airflow.sdk import BaseOperator, Context
+from airflow.sdk import Context
 
+from millrace_airflow.operators.spark_task import SparkTaskOperator
 from millrace_airflow.run_interval import interval_of
 from millrace_airflow.steps import Step
 
-if TYPE_CHECKING:
-    from pyspark.sql import SparkSession
 
-
-class BatchStepOperator(BaseOperator):
+class BatchStepOperator(SparkTaskOperator):
     """Calls `step.function(run, table)` with a session of its own; what it returns goes to XCom as plain counts."""
 
-    ui_color = "#e8f3e1"
-
     def __init__(self, *, step: Step, table: str, **kwargs: object) -> None:
-        super().__init__(**kwargs)  # type: ignore[arg-type]
+        super().__init__(**kwargs)
         self.step, self.table = step, table
-        self._session: SparkSession | None = None
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; DataError and ConfigError fail the task at once, other errors are retried."""
         from millrace.contracts.catalog import catalog
         from millrace.settings import settings
         from spark_jobs.batch import BatchRun
-        from spark_jobs.edges.session import connect_session
 
         interval, chosen = interval_of(context), settings()
         function = getattr(import_module(self.step.module), self.step.function)
         self.log.info("%s of %s for [%s, %s)", self.step.function, self.table, interval.start, interval.end)
-        # A session that ends warns of results that it had no time to release; the server releases them with it.
-        logging.getLogger("pyspark.sql.connect.logging").setLevel(logging.ERROR)
-        self._session = connect_session(chosen)
-        try:
-            run = BatchRun(self._session, chosen, catalog(chosen.project_dir), interval, context["dag_run"].run_id)
+        with self.spark(chosen) as session:
+            run = BatchRun(session, chosen, catalog(chosen.project_dir), interval, context["dag_run"].run_id)
             result = function(run, self.table)
-        finally:
-            self._session.stop()
         self.log.info("%s of %s done: %s", self.step.function, self.table, result)
         return summary_of(result)
-
-    def on_kill(self) -> None:
-        """Cancel what the Connect server still computes for this task."""
-        if self._session is not None:
-            self._session.interruptAll()
 
 
 def summary_of(result: Any) -> dict[str, Any]:

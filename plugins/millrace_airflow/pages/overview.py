@@ -16,9 +16,9 @@ SELECT max(ran_at) AS at, layer || '.' || `table` AS name, interval, count(),
     max(element_count), run_id
 FROM ops.gate_results FINAL GROUP BY gate_id, name, interval, run_id ORDER BY at DESC LIMIT 15"""
 _QUARANTINE = """
-SELECT source, stage, reason, countIf(append_time > now() - INTERVAL 1 HOUR), count(), max(append_time)
-FROM ops.quarantine FINAL WHERE append_time > now() - INTERVAL 1 DAY
-GROUP BY source, stage, reason ORDER BY 5 DESC LIMIT 15"""
+SELECT group_id, source, stage, reason_group, open, replayed + superseded, discarded, last_seen
+FROM ops.quarantine_groups WHERE open > 0 OR last_seen > now() - INTERVAL 1 DAY
+ORDER BY open DESC, last_seen DESC LIMIT 15"""
 
 
 def overview(settings: Settings) -> tuple[Section, ...]:
@@ -53,10 +53,11 @@ def overview(settings: Settings) -> tuple[Section, ...]:
             lambda: [_ledger_row(entry) for entry in _read_ledger(settings)],
         ),
         section(
-            "Quarantine, last 24 hours",
-            "Records that could not go on, with their bytes in lake/quarantine and in the dead-letter topic.",
-            ("source", "stage", "reason", "last hour", "last day", "newest (UTC)"),
+            "Quarantine",
+            "Records that could not go on, by reason; their bytes are in the lake. Also: `millrace quarantine`.",
+            ("group", "source", "stage", "reason", "open", "replayed", "discarded", "newest (UTC)"),
             lambda: [_quarantine_row(*row) for row in ask(settings, _QUARANTINE)],
+            dag=names.QUARANTINE_DAG,
         ),
     )
 
@@ -108,8 +109,10 @@ def _ledger_row(entry: Entry) -> list[Cell]:
     ]  # fmt: skip
 
 
-def _quarantine_row(source: str, stage: str, reason: str, hour: int, day: int, newest: Any) -> list[Cell]:
+def _quarantine_row(
+    group: str, source: str, stage: str, reason: str, waiting: int, replayed: int, discarded: int, newest: Any
+) -> list[Cell]:
     return [
-        Cell(source), Cell(stage), Cell(reason), Cell(count(hour), "warn" if hour else ""), Cell(count(day)),
-        Cell(moment(newest), "dim"),
+        Cell(group), Cell(source), Cell(stage), Cell(reason), Cell(count(waiting), "warn" if waiting else ""),
+        Cell(count(replayed)), Cell(count(discarded)), Cell(moment(newest), "dim"),
     ]  # fmt: skip

@@ -27,14 +27,18 @@ class Section:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...] = ()
     problem: str = ""
+    dag: str = ""
+    """The DAG by which a person acts on what the section shows."""
 
 
-def section(title: str, hint: str, columns: Sequence[str], rows: Callable[[], Sequence[Sequence[Cell]]]) -> Section:
+def section(
+    title: str, hint: str, columns: Sequence[str], rows: Callable[[], Sequence[Sequence[Cell]]], dag: str = ""
+) -> Section:
     """Fill a section; a service that is down spoils its own section alone."""
     try:
-        return Section(title, hint, tuple(columns), tuple(tuple(row) for row in rows()))
+        return Section(title, hint, tuple(columns), tuple(tuple(row) for row in rows()), dag=dag)
     except TransientError as error:
-        return Section(title, hint, tuple(columns), problem=str(error))
+        return Section(title, hint, tuple(columns), problem=str(error), dag=dag)
 
 
 def count(value: float | None) -> str:
