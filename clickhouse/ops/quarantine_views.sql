@@ -8,9 +8,12 @@ SELECT
     if(
         endsWith(q.reason, ', found nothing'),
         q.reason,
-        replaceRegexpOne(
-            replaceRegexpOne(q.reason, '(?s), found .*', ', found ...'), 'schema id [0-9]+', 'schema id ...'
-        )
+        replaceRegexpOne(replaceRegexpOne(replaceRegexpOne(replaceRegexpOne(
+            q.reason,
+            '(?s), found .*', ', found ...'),
+            '(?s)the key .* twice', 'the key ... twice'),
+            'schema id [0-9]+', 'schema id ...'),
+            'record of [0-9]+ bytes', 'record of ... bytes')
     ) AS reason_group,
     lower(substring(hex(SHA256(concat(q.source, '|', q.stage, '|', reason_group))), 1, 8)) AS group_id,
     q.kafka_topic AS kafka_topic,

@@ -5,7 +5,12 @@ The view ops.quarantine_records (clickhouse/ops/quarantine_views.sql) has the sa
 
 NOTHING_FOUND = ", found nothing"
 """A field that is missing is a group of its own: no value is named, so nothing is cut."""
-VARIABLE = (("(?s), found .*", ", found ..."), ("schema id [0-9]+", "schema id ..."))
+VARIABLE = (
+    ("(?s), found .*", ", found ..."),
+    ("(?s)the key .* twice", "the key ... twice"),
+    ("schema id [0-9]+", "schema id ..."),
+    ("record of [0-9]+ bytes", "record of ... bytes"),
+)
 """Patterns, understood by Java's and by ClickHouse's regular expressions alike, and what replaces the first match."""
 ID_LENGTH = 8
 """A group's id: so many hex digits of the SHA-256 of `source|stage|group`."""

@@ -9,8 +9,6 @@ from millrace.errors import TransientError
 from millrace.settings import Settings
 
 Headers = Sequence[tuple[str, str | bytes | None]]
-_ROOM = 65_536
-"""For the headers that we add to a record of the largest size."""
 _DELIVERY_SECONDS = 60
 
 
@@ -32,15 +30,15 @@ class Delivered:
     error: str | None = None
 
 
-def open_producer(settings: Settings, max_record_bytes: int) -> Producer:
-    """An idempotent producer, which waits for all replicas."""
+def open_producer(settings: Settings, largest: int) -> Producer:
+    """An idempotent producer, which waits for all replicas; `largest`: bytes of a record with its headers."""
     return Producer(
         {
             "bootstrap.servers": settings.kafka_bootstrap,
             "enable.idempotence": True,
             "acks": "all",
             "compression.type": "lz4",
-            "message.max.bytes": max_record_bytes + _ROOM,
+            "message.max.bytes": largest,
             "delivery.timeout.ms": _DELIVERY_SECONDS * 1000,
         }
     )

@@ -17,6 +17,7 @@ from millrace.topics import largest_dead_letter
 from spark_jobs.edges.bronze_tables import append_once
 from spark_jobs.edges.clients import Clients
 from spark_jobs.edges.patience import Patience
+from spark_jobs.edges.producing import open_producer
 from spark_jobs.transforms.bronze import quarantine_rows
 
 log = logging.getLogger(__name__)
@@ -92,15 +93,7 @@ class Quarantine:
 def send_dead_letters(settings: Settings, source: Source, rows: Iterable[Row]) -> int:
     """Produce the original bytes to the dead-letter topic, wait for every acknowledgement, and give their number."""
     topic = names.dead_letter_topic(source.topic.name)
-    producer = Producer(
-        {
-            "bootstrap.servers": settings.kafka_bootstrap,
-            "enable.idempotence": True,
-            "compression.type": "lz4",
-            "message.max.bytes": largest_dead_letter(source),
-            "delivery.timeout.ms": 60_000,
-        }
-    )
+    producer = open_producer(settings, largest_dead_letter(source))
     failed: list[str] = []
     sent = 0
     for sent, row in enumerate(rows, 1):  # noqa: B007 - the last number is the count

@@ -10,6 +10,7 @@ from millrace.contracts.source import Source
 from millrace.control.quarantine import Decided, Decision
 from millrace.quarantine.request import Request
 from millrace.settings import Settings
+from millrace.topics import largest_message
 from spark_jobs.edges.producing import Delivered, Outgoing, open_producer, refuse_failures, send
 
 REPLAY, REPLAY_OF = "millrace.replay", "millrace.replay-of"
@@ -39,7 +40,7 @@ class Resending:
 
     @cached_property
     def _producer(self) -> Producer:
-        return open_producer(self._settings, self._source.topic.max_record_bytes)
+        return open_producer(self._settings, largest_message(self._source))
 
     def _outgoing(self, row: Row) -> Outgoing:
         """The record's own headers, without those of an earlier replay, then ours."""

@@ -14,8 +14,6 @@ from spark_jobs.transforms.silver import judge
 RECORD = ("key", "value", "headers", "kafka_topic", "kafka_partition", "kafka_offset", "append_time")
 """What a quarantined record brings along; `headers` is an array of key and binary value."""
 ORIGINAL, _OLD_ID, _ID = "_original", "_old_id", "_event_id"
-_ROOM = 1024
-"""What a record needs beside its value, at least: the broker counts headers, key and the frame around them too."""
 
 
 def reason_group(reason: Column) -> Column:
@@ -104,7 +102,7 @@ def _judged(
         F.col("_kept")[ORIGINAL].alias(ORIGINAL),
         F.col("_kept")["value"].alias("value"),
         refined_id.alias(_ID),
-        F.coalesce(_changed_id(source), _too_large(source), F.col("reason")).alias("reason"),
+        F.coalesce(_changed_id(source), F.col("reason")).alias("reason"),
     )
 
 
@@ -112,9 +110,3 @@ def _changed_id(source: Source) -> Column:
     """A record that came under an id comes again under the same, or repeating it would make two events."""
     old, new = F.col("_kept")[_OLD_ID], F.col("_kept")[_ID]
     return F.when(old.isNotNull() & ~old.eqNullSafe(new), F.lit(f"{source.event.id}: the fix changes it"))
-
-
-def _too_large(source: Source) -> Column:
-    size = F.octet_length(F.col("_kept")["value"])
-    most = source.topic.max_record_bytes - _ROOM
-    return F.when(size > most, F.lit(f"the fixed record has more than {most} bytes"))

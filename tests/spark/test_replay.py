@@ -1,7 +1,7 @@
 """Quarantined records after a fix: which would be good, which not, and that none changes its identity."""
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -10,10 +10,14 @@ from pyspark.sql import DataFrame, Row, SparkSession, functions as F
 from millrace.contracts.catalog import read_catalog
 from millrace.contracts.source import Source
 from millrace.errors import ConfigError
+from millrace.quarantine.request import Selection
 from millrace.settings import ROOT
+from spark_jobs.edges.quarantined import as_line, oldest, originals, selected, table_of, without
+from spark_jobs.transforms.bronze import quarantine_rows
 from spark_jobs.transforms.decode import decode, explain
 from spark_jobs.transforms.encode import encoded, record_key
 from spark_jobs.transforms.replay import event_ids, fixed, group_id, outcomes, reason_group, verdicts
+from tests.spark.tiny_lake import TinyLake, event
 
 GOOD: dict[str, Any] = {
     "event_id": "550e8400-e29b-41d4-a716-446655440000",
@@ -43,6 +47,17 @@ def compact(**changes: Any) -> bytes:
 def records(spark: SparkSession, *values: bytes | None) -> DataFrame:
     rows = [(b"k", v, [], "user-events", 0, number, APPENDED, "") for number, v in enumerate(values)]
     return spark.createDataFrame(rows, RECORDS)
+
+
+def lake_records(spark: SparkSession, *values: bytes | None) -> DataFrame:
+    """With the columns that Kafka gives, one second apart."""
+    headers = [("trace", b"\xff")]
+    rows = [
+        (b"k", v, headers, "user-events", 0, number, APPENDED + timedelta(seconds=number))
+        for number, v in enumerate(values)
+    ]
+    columns = "topic string, partition int, offset bigint, timestamp timestamp"
+    return spark.createDataFrame(rows, f"{RECORDS.split(', kafka_topic', maxsplit=1)[0]}, {columns}")
 
 
 def judged(spark: SparkSession, source: Source, fix: str | None, *values: bytes | None, **own: Any) -> list[Row]:
@@ -132,9 +147,9 @@ def test_a_bronze_row_becomes_its_record_again(spark: SparkSession, source: Sour
     again = rows.select(encoded(source, None).alias("value"), record_key(source).alias("key")).collect()
     first, second = (json.loads(row["value"]) for row in again)
     assert first.pop("new_field") == {"a": [1, "x"]}
-    for event in (first, second):
-        assert datetime.fromisoformat(event.pop("timestamp")) == datetime(2026, 1, 1, 12, tzinfo=UTC)
-        assert event == {name: value for name, value in GOOD.items() if name != "timestamp"}
+    for made in (first, second):
+        assert datetime.fromisoformat(made.pop("timestamp")) == datetime(2026, 1, 1, 12, tzinfo=UTC)
+        assert made == {name: value for name, value in GOOD.items() if name != "timestamp"}
     assert [bytes(row["key"]) for row in again] == [b"click", b"click"]
     assert [row["good"] for row in decode(spark.createDataFrame(again), source).collect()] == [True, True]
 
@@ -151,6 +166,8 @@ def test_a_bronze_row_becomes_its_record_again(spark: SparkSession, source: Sour
             "no record of schema id ..., or no such schema in the registry",
         ),
         ("not a JSON object", "not a JSON object"),
+        ("the key 'ann@\nx.com' twice", "the key ... twice"),
+        ("record of 2097152 bytes, the contract allows 1048576", "record of ... bytes, the contract allows 1048576"),
     ],
 )
 def test_reasons_that_say_the_same_are_one_group(spark: SparkSession, reason: str, group: str):
@@ -177,3 +194,43 @@ def test_every_reason_that_landing_gives_has_a_group(spark: SparkSession, source
     ]
     rows = explain(records(spark, *bad).drop("reason"), source)
     assert not [row for row in rows.select(reason_group(F.col("reason"))).collect() if "secret" in row[0]]
+
+
+class TestLake:
+    """What a selection finds in the tables that landing and silver write."""
+
+    def test_landings_records_by_group_time_and_decision(self, lake: TinyLake, source: Source):
+        values = [compact(source="WEB"), compact(source="TV"), compact(user_id="1"), b"x"]
+        bad = decode(lake_records(lake.spark, *values), source).drop("event", "good", "unknown_fields")
+        path = table_of(lake.settings, source.name, "landing")
+        quarantine_rows(bad, source).write.format("delta").partitionBy("append_hour").save(path)
+
+        def offsets(**conditions: Any) -> list[int]:
+            wanted = Selection(source=source.name, **conditions)
+            return sorted(row["kafka_offset"] for row in selected(lake.spark, lake.settings, wanted, 0).collect())
+
+        stored = lake.spark.read.format("delta").load(path)
+        ids = group_id(F.lit(source.name), F.lit("landing"), F.col("reason"))
+        group = stored.where("kafka_offset = 0").select(ids).collect()[0][0]
+        assert offsets() == [0, 1, 2, 3]
+        assert offsets(group=group) == [0, 1]
+        assert offsets(reason="not a JSON") == [3]
+        assert offsets(since=APPENDED + timedelta(seconds=1), until=APPENDED + timedelta(seconds=3)) == [1, 2]
+        left = without(stored, [("user-events", 0, 0), ("user-events", 1, 1)])
+        assert sorted(row["kafka_offset"] for row in left.collect()) == [1, 2, 3]
+        assert [row["kafka_offset"] for row in oldest(left, 1).collect()] == [1]
+        first = originals(stored, lake.settings, source, "landing").where("kafka_offset = 0").collect()[0]
+        assert bytes(first["value"]) == values[0]
+        line = as_line(first)
+        assert (line["key"], line["headers"]) == ("k", [{"key": "trace", "value_base64": "/w=="}])
+
+    def test_what_silver_refused_is_made_again_from_bronze(self, lake: TinyLake, source: Source):
+        old = datetime(1990, 1, 1, 12, tzinfo=UTC)
+        lake.land(event(0, 1), event(1, 2, timestamp=old, unknown_fields='{"more":1}', event_type="login"))
+        lake.refine(0, 1)
+        wanted = Selection(source=source.name, stage="silver")
+        [row] = originals(selected(lake.spark, lake.settings, wanted, 1), lake.settings, source, "silver").collect()
+        assert (row["kafka_offset"], row["reason"], bytes(row["key"])) == (1, "timestamp is before 2000", b"login")
+        value = json.loads(row["value"])
+        assert (value["event_id"], value["more"]) == ("e1", 1)
+        assert datetime.fromisoformat(value["timestamp"]) == old
