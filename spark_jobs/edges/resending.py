@@ -1,6 +1,7 @@
 """Sends fixed records through their own topic again, and says what became of each."""
 
 from collections.abc import Callable, Sequence
+from datetime import UTC
 from functools import cached_property, partial
 
 from confluent_kafka import Producer
@@ -57,7 +58,7 @@ class Resending:
             kafka_topic=original["kafka_topic"],
             kafka_partition=original["kafka_partition"],
             kafka_offset=original["kafka_offset"],
-            append_time=original["append_time"],
+            append_time=original["append_time"].astimezone(UTC),
             decision=_DECIDED[row["outcome"]],
             plan_id=self._plan_id,
             why=self._request.why or self._request.fix or "as it was",
