@@ -91,9 +91,8 @@ def _from_bronze(refused: DataFrame, settings: Settings, source: Source) -> Data
 
 def as_line(record: Row) -> dict[str, object]:
     """A record for a line of JSON: its content as text where it is text, else as base64 under another name."""
-    position = {name: record[name] for name in POSITION} | {
-        "append_time": record["append_time"].astimezone(UTC).isoformat()
-    }
+    appended = record["append_time"].astimezone(UTC).isoformat()
+    position = {name: record[name] for name in POSITION} | {"append_time": appended}
     headers = [{"key": h["key"], **_content("value", h["value"])} for h in record["headers"] or []]
     content = {**_content("key", record["key"]), **_content("value", record["value"]), "headers": headers}
     return {**position, "reason": record["reason"], **content}
