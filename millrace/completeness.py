@@ -1,10 +1,10 @@
-"""Proof that an interval is complete in bronze: landing has passed the offset that Kafka gives for its end."""
+"""What Kafka says of an interval: whether landing has passed the offset of its end, and how many records it took."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
-from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from psycopg import Connection
 
 from millrace.contracts.source import Source
@@ -41,15 +41,59 @@ def behind(bounds: Mapping[int, int], committed: Mapping[int, int]) -> dict[int,
 
 
 def acked(settings: Settings, source: Source, interval: Interval) -> int | None:
-    """How many records Kafka took in the interval; None where retention may have deleted some of them since."""
+    """How many offsets Kafka gave out in the interval; None where retention may have deleted some of them since.
+
+    It costs the same for any interval. A transaction, and compaction, leave offsets that are no records: see `held`.
+    """
     with _reader(settings) as consumer:
-        partitions = _partitions(consumer, source.topic.name)
-        starts = _offsets_at(consumer, partitions, interval.start)
-        ends = _offsets_at(consumer, partitions, interval.end)
-        firsts = _first_offsets(consumer, partitions)
+        bounds = _bounds(consumer, source, interval)
+    return None if bounds is None else sum(end - start for start, end in bounds.values())
+
+
+def held(settings: Settings, source: Source, interval: Interval) -> int | None:
+    """How many committed records Kafka holds of the interval, each read; None where some may have been deleted."""
+    with _reader(settings) as consumer:
+        bounds = _bounds(consumer, source, interval)
+        return None if bounds is None else _read_through(consumer, source.topic.name, bounds)
+
+
+def _read_through(consumer: Consumer, topic: str, bounds: Mapping[int, tuple[int, int]]) -> int:
+    ends = {p: end for p, (start, end) in bounds.items() if end > start}
+    consumer.assign([TopicPartition(topic, p, bounds[p][0]) for p in ends])
+    count = 0
+    while ends:
+        batch = consumer.consume(10_000, timeout=_TIMEOUT)
+        if not batch:
+            raise TransientError(f"Kafka gave no record of {topic} for {_TIMEOUT:.0f} s; still to read up to {ends}")
+        for message in batch:
+            count += _take(message, ends)
+        done = [TopicPartition(topic, p) for p in bounds if p not in ends]
+        consumer.pause(done)
+    return count
+
+
+def _take(message: Message, ends: dict[int, int]) -> int:
+    """1 for a record before its partition's end, which is taken off `ends` once it is reached."""
+    partition, offset, error = message.partition(), message.offset(), message.error()
+    if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
+        raise KafkaException(error)
+    if partition is None or offset is None or partition not in ends:
+        return 0
+    end = ends[partition]
+    if error is not None or offset + 1 >= end:
+        del ends[partition]
+    return int(error is None and offset < end)
+
+
+def _bounds(consumer: Consumer, source: Source, interval: Interval) -> dict[int, tuple[int, int]] | None:
+    """First offset and end per partition; None where retention may have deleted the first."""
+    partitions = _partitions(consumer, source.topic.name)
+    starts = _offsets_at(consumer, partitions, interval.start)
+    ends = _offsets_at(consumer, partitions, interval.end)
+    firsts = _first_offsets(consumer, partitions)
     if any(0 < firsts[p] == starts[p] for p in starts):
         return None
-    return sum(ends[p] - starts[p] for p in ends)
+    return {p: (starts[p], ends[p]) for p in starts}
 
 
 def first_offsets(settings: Settings, topic: str) -> dict[int, int]:
@@ -60,10 +104,17 @@ def first_offsets(settings: Settings, topic: str) -> dict[int, int]:
 
 @contextmanager
 def _reader(settings: Settings) -> Iterator[Consumer]:
-    """A consumer that joins no group and only asks for offsets; Kafka's errors come out as TransientError."""
+    """A consumer that joins no group; Kafka's errors come out as TransientError."""
     # Below log level 3 librdkafka is silent; otherwise a broker that is down fills the log with twenty lines a second.
     consumer = Consumer(
-        {"bootstrap.servers": settings.kafka_bootstrap, "group.id": "millrace-completeness", "log_level": 2}
+        {
+            "bootstrap.servers": settings.kafka_bootstrap,
+            "group.id": "millrace-completeness",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "log_level": 2,
+        }
     )
     try:
         yield consumer

@@ -13,6 +13,10 @@ class DataError(MillraceError):
     """The data broke a promise (a gate, a schema). Retrying changes nothing."""
 
 
+class Unbalanced(DataError):
+    """The ledger does not balance: records are missing somewhere, or there twice."""
+
+
 class TransientError(MillraceError):
     """A service did not answer as it should; the same call may succeed later."""
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Self
 
 _HOUR = timedelta(hours=1)
@@ -34,6 +35,12 @@ class Interval:
         """From two ISO-8601 texts; text without an offset is UTC."""
         return cls(_utc(datetime.fromisoformat(start)), _utc(datetime.fromisoformat(end)))
 
+    @classmethod
+    def from_key(cls, key: str) -> Self:
+        """The interval that has this key; raises ValueError where the text is no such key."""
+        start, end = (datetime.strptime(part, _KEY).replace(tzinfo=UTC) for part in key.split("-"))
+        return cls(start, end)
+
     @property
     def key(self) -> str:
         """A name for files and tables, e.g. `20260102T030000.000000Z-20260102T040000.000000Z`; sorts by time."""
@@ -44,6 +51,18 @@ class Interval:
         first = floor_hour(self.start)
         count = -((first - self.end) // _HOUR)
         return tuple(first + i * _HOUR for i in range(count))
+
+    def by_hours(self) -> tuple["Interval", ...]:
+        """The interval cut at full hours."""
+        cuts = [self.start, *(hour for hour in self.hours() if hour > self.start), self.end]
+        return tuple(Interval(start, end) for start, end in pairwise(cuts))
+
+    def contains(self, other: "Interval") -> bool:
+        return self.start <= other.start and other.end <= self.end
+
+    def widened(self, span: timedelta) -> "Interval":
+        """The interval with `span` more on both sides."""
+        return Interval(self.start - span, self.end + span)
 
     def before(self, span: timedelta) -> "Interval":
         """The stretch of `span` that ends where this interval starts."""

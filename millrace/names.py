@@ -82,6 +82,7 @@ def medallion_dag(domain: str) -> str:
 
 
 MAINTENANCE_DAG = "lake_maintenance"
+LEDGER_DAG = "ledger_recount"
 STREAM_CONTROL_DAG = "stream_control"
 QUARANTINE_DAG = "quarantine_replay"
 

@@ -1,78 +1,160 @@
-"""The ledger of one interval: counts every table afresh and says whether anything is missing."""
+"""The ledger of an interval: counts every table afresh, says where anything is missing, and alerts."""
 
 import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
-from pyspark.sql import DataFrame, functions as F
+from psycopg import Connection
 
-from millrace.completeness import acked
+from millrace.alerting import show_alerts
+from millrace.completeness import acked, held
 from millrace.contracts.source import Source
+from millrace.control.alerts import open_alerts, raise_alert, resolve_alerts
 from millrace.control.database import connect
-from millrace.control.ledger import Entry, show_entry, write_entry
-from millrace.names import Layer
+from millrace.control.ledger import Copy, Entry, show_entry, unbalanced_entries, write_entry
+from millrace.errors import ConfigError, TransientError, Unbalanced
+from millrace.intervals import Interval
 from spark_jobs.batch import BatchRun
-from spark_jobs.bronze import acceptable, bronze_rows, judged_rows
-from spark_jobs.edges import lake
-from spark_jobs.silver import fresh_rows
+from spark_jobs.copies import gold_copies, live_copies, served_copies, unknown_copies
+from spark_jobs.lake_counts import LakeCounts, count_lake
 from spark_jobs.sync import clickhouse
 
 log = logging.getLogger(__name__)
+_LOOK_BACK = timedelta(days=7)
+_RECOUNTED = 3
+"""So many earlier lines that did not balance are counted again with each new one: what was repaired since is told."""
+
+
+@dataclass(frozen=True)
+class Recounted:
+    """How many lines of the ledger were written anew."""
+
+    entries: int
+    unbalanced: int
 
 
 def write_ledger(run: BatchRun, name: str) -> Entry:
-    """Count, and write the line to PostgreSQL and ClickHouse; a line that does not balance is an error in the log."""
-    entry = count_entry(run, run.catalog.source(name))
+    """Count the interval, and again what did not balance before; raises Unbalanced once the line is written."""
+    source = run.catalog.source(name)
+    entry = _write(run, source)
     with connect(run.settings) as conn:
-        entry = write_entry(conn, entry)
-    with clickhouse(run.settings) as client:
-        show_entry(client, entry)
-    log.log(logging.INFO if entry.balances else logging.ERROR, "%s", sentence(entry))
+        earlier = unbalanced_entries(conn, name, datetime.now(UTC) - _LOOK_BACK, _RECOUNTED + 1)
+    for old in [e for e in earlier if e.interval != run.interval][:_RECOUNTED]:
+        _write(replace(run, interval=old.interval, run_id=f"{run.run_id} recount"), source)
+    if not entry.balances:
+        raise Unbalanced(sentence(entry))
     return entry
 
 
-def count_entry(run: BatchRun, source: Source) -> Entry:
-    """What each table holds of the interval. Duplicates are what is acceptable and was not staged for silver.
+def recount(run: BatchRun, name: str) -> Recounted:
+    """Count every hour of the run's interval afresh; raises Unbalanced, naming the hours that do not balance."""
+    source = run.catalog.source(name)
+    if datetime.now(UTC) - run.interval.start > source.bronze_retention:
+        raise ConfigError(
+            f"{name}: bronze keeps {source.bronze_retention}, so that {run.interval.start} cannot be counted any more; "
+            "choose a later 'from'"
+        )
+    entries = [_write(replace(run, interval=hour), source) for hour in run.interval.by_hours()]
+    wrong = [entry for entry in entries if not entry.balances]
+    if wrong:
+        raise Unbalanced("\n".join(map(sentence, wrong)))
+    return Recounted(len(entries), 0)
 
-    Staging folders live a day; for an older run, what would be staged is worked out again.
-    """
-    staged = lake.read(run.spark, run.staging("silver", source.name))
-    fresh = fresh_rows(run, source) if staged is None else staged
-    reasons = _rejected(run, source)
-    return Entry(
+
+def count_entry(run: BatchRun, source: Source) -> tuple[Entry, TransientError | None]:
+    """What each table holds of the interval, and why ClickHouse could not be asked, if it could not."""
+    counts = count_lake(run, source)
+    copies, away = _copies(run, source, counts)
+    rejected = sum(counts.reasons.values())
+    entry = Entry(
         source=source.name,
         interval_start=run.interval.start,
         interval_end=run.interval.end,
         run_id=run.run_id,
-        kafka_acked=acked(run.settings, source, run.interval),
-        bronze=bronze_rows(run, source, run.interval).count(),
-        quarantined=_count(run, "quarantine", source),
-        silver=_count(run, "silver", source),
-        duplicates=acceptable(judged_rows(run, source, run.interval)).count() - fresh.count(),
-        rejected=sum(reasons.values()),
-        reasons=reasons,
+        kafka_acked=_acked(run, source, counts),
+        bronze=counts.bronze,
+        quarantined=counts.quarantined,
+        silver=counts.silver,
+        duplicates=counts.acceptable - counts.fresh,
+        rejected=rejected,
+        doubled=counts.bronze + counts.quarantined - counts.distinct,
+        reasons=counts.reasons,
+        copies=copies,
     )
+    return entry, away
 
 
 def sentence(entry: Entry) -> str:
     """One line for a log."""
-    verdict = "balances" if entry.balances else f"DOES NOT BALANCE: {entry.missing} missing, {entry.lost} lost"
+    verdict = "balances" if entry.balances else f"DOES NOT BALANCE: {entry.verdict}"
+    copies = "".join(f"; {name} {copy.found} of {copy.expected}" for name, copy in entry.copies.items())
     return (
-        f"ledger of {entry.source}, {entry.interval_start} to {entry.interval_end}: {verdict}; "
+        f"ledger of {entry.source}, {entry.interval}: {verdict}; "
         f"acked {entry.kafka_acked} = bronze {entry.bronze} + quarantined {entry.quarantined}; "
-        f"bronze = silver {entry.silver} + duplicates {entry.duplicates} + rejected {entry.rejected}"
+        f"bronze = silver {entry.silver} + duplicates {entry.duplicates} + rejected {entry.rejected}{copies}"
     )
 
 
-def _rejected(run: BatchRun, source: Source) -> dict[str, int]:
-    rows = _rows(run, "rejected", source)
-    counts = rows.groupBy("reason").agg(F.count("*")).collect() if rows else []
-    return {row[0]: row[1] for row in counts}
+def _write(run: BatchRun, source: Source) -> Entry:
+    """Count, write the line, raise or resolve the alert, and show both in ClickHouse."""
+    entry, away = count_entry(run, source)
+    log.log(logging.INFO if entry.balances else logging.ERROR, "%s", sentence(entry))
+    with connect(run.settings) as conn:
+        entry = write_entry(conn, entry)
+        if away is None or not entry.balances:
+            _alert(conn, entry)
+        if away is not None:
+            raise away
+        with clickhouse(run.settings) as client:
+            show_entry(client, entry)
+        show_alerts(conn, run.settings)
+    return entry
 
 
-def _count(run: BatchRun, layer: Layer, source: Source) -> int:
-    rows = _rows(run, layer, source)
-    return rows.count() if rows else 0
+def _alert(conn: Connection, entry: Entry) -> None:
+    if entry.balances:
+        for subject in _settled(conn, entry):
+            resolve_alerts(conn, "imbalance", subject, by=f"the ledger of run {entry.run_id}")
+        return
+    raise_alert(
+        conn,
+        kind="imbalance",
+        subject=f"{entry.source} {entry.interval.key}",
+        message=sentence(entry),
+        severity="critical",
+        run_id=entry.run_id,
+    )
 
 
-def _rows(run: BatchRun, layer: Layer, source: Source) -> DataFrame | None:
-    table = lake.read(run.spark, run.path(layer, source.name))
-    return table.where(lake.in_hours_of(run.interval)).where(lake.appended_in(run.interval)) if table else None
+def _settled(conn: Connection, entry: Entry) -> list[str]:
+    """Subjects of the open alerts on parts of an interval that balances as a whole."""
+    subjects = [alert.subject.split(" ", 1) for alert in open_alerts(conn, "imbalance")]
+    return [
+        f"{source} {key}"
+        for source, key in subjects
+        if source == entry.source and entry.interval.contains(Interval.from_key(key))
+    ]
+
+
+def _copies(run: BatchRun, source: Source, counts: LakeCounts) -> tuple[dict[str, Copy], TransientError | None]:
+    gold = gold_copies(run, source)
+    try:
+        with clickhouse(run.settings) as client:
+            live = live_copies(run, client, source, counts.bronze)
+            return gold | served_copies(run, client, source) | live, None
+    except TransientError as error:
+        log.warning("the copies in ClickHouse cannot be counted: %s", error)
+        return gold | unknown_copies(run, source), error
+
+
+def _acked(run: BatchRun, source: Source, counts: LakeCounts) -> int | None:
+    """What Kafka acked: told by offsets alone where that agrees, since it costs nothing; else each record is read.
+
+    Transactions, aborted ones above all, leave offsets that are no records.
+    """
+    offsets = acked(run.settings, source, run.interval)
+    if offsets is None or offsets == counts.distinct:
+        return offsets
+    records = held(run.settings, source, run.interval)
+    log.info("%s, %s: %s offsets, of which %s are records", source.name, run.interval, offsets, records)
+    return records

@@ -35,6 +35,12 @@ def candidate_sql(run: BatchRun, model: GoldModel, values: Values) -> str:
     return gold_sql.over(model.sql, inputs)
 
 
+def changed_rows(run: BatchRun, model: GoldModel) -> DataFrame:
+    """The rows of a `key` model's table whose keys the interval touched."""
+    table = lake.table(run.path("gold", model.name))
+    return run.spark.sql(gold_sql.rows_of_keys(table, model.key, _changed_keys(run, model)))
+
+
 def path_of(run: BatchRun, ref: str) -> str:
     """Where the input `silver.<source>` or `gold.<model>` lies."""
     return run.path("silver" if ref.startswith("silver.") else "gold", _name(ref))

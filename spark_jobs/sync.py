@@ -85,7 +85,7 @@ def _by_partition(run: BatchRun, client: Client, table: Served, gold: DataFrame,
 
 def _replace_stale(client: Client, table: Served, gold: DataFrame, within: set[Any] | None) -> Synced:
     """Swap in the partitions of `gold` that ClickHouse holds otherwise; drop those `within` that gold lacks."""
-    wanted, found = _contents(gold, table.partition), served.contents(client, table)
+    wanted, found = lake_contents(gold, table.partition), served.contents(client, table)
     known = wanted.keys() | (found.keys() if within is None else found.keys() & within)
     stale = [value for value in known if wanted.get(value) != found.get(value)]
     if not stale:
@@ -100,7 +100,7 @@ def _replace_stale(client: Client, table: Served, gold: DataFrame, within: set[A
 
 def _by_key(run: BatchRun, client: Client, table: Served, gold: DataFrame, model: GoldModel) -> Synced:
     """Send new versions of the rows that the interval touched; readers take the newest of each key (FINAL)."""
-    wanted = _contents(gold, None)
+    wanted = lake_contents(gold, None)
     if wanted == served.contents(client, table):
         return Synced(0)
     news = _news(run, gold, model)
@@ -137,7 +137,8 @@ def _beside(client: Client, table: Served) -> Iterator[str]:
         served.drop(client, beside)
 
 
-def _contents(gold: DataFrame, partition: str | None) -> dict[Any, Content]:
+def lake_contents(gold: DataFrame, partition: str | None) -> dict[Any, Content]:
+    """What each partition of a gold table holds in the lake; all under None where it has no partitions."""
     part = F.col(partition) if partition else F.lit(None)
     millis = F.sum(F.unix_millis(UPDATED_AT).cast("decimal(38,0)"))
     rows = gold.groupBy(part.alias("part")).agg(F.count("*"), millis).collect()

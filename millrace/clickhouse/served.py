@@ -81,13 +81,18 @@ def ddl(table: Served) -> str:
     )
 
 
-def contents(client: Client, table: Served) -> dict[Any, Content]:
-    """What each partition holds; for a table without partitions, the newest version of each row under None."""
+def contents(client: Client, table: Served, within: Collection[Any] | None = None) -> dict[Any, Content]:
+    """What each partition holds; for a table without partitions, the newest version of each row under None.
+
+    `within` asks for these partitions alone.
+    """
+    some = within is not None and None not in within
     by = f"`{table.partition}`" if table.partition else "NULL"
     final = "" if table.partition else "FINAL"
     rows = client.query(
         f"SELECT {by} AS part, count(), sum(toInt128(toUnixTimestamp64Milli({UPDATED_AT}))) "
-        f"FROM {table.name} {final} GROUP BY part"
+        f"FROM {table.name} {final} {'WHERE part IN %(within)s' if some else ''} GROUP BY part",
+        parameters={"within": tuple(within or ())} if some else None,
     ).result_rows
     return {part: (int(count), int(total)) for part, count, total in rows if count}
 

@@ -53,6 +53,14 @@ class Catalog(Strict):
                 return model
         raise ConfigError(f"no gold model '{name}'; there are: {', '.join(m.name for m in self.gold)}")
 
+    def fed_by(self, source: Source) -> tuple[GoldModel, ...]:
+        """The domain's gold models that read the source's silver table, or a gold table made from it."""
+        known = {f"silver.{source.name}"}
+        models = [m for m in self.gold if m.domain == source.domain]
+        for _ in models:
+            known |= {f"gold.{m.name}" for m in models if known & set(m.inputs)}
+        return tuple(m for m in models if f"gold.{m.name}" in known)
+
     def suite_path(self, layer: str, table: str) -> Path:
         return self.project_dir / "expectations" / layer / f"{table}.json"
 

@@ -14,3 +14,6 @@ CREATE TABLE IF NOT EXISTS ops.ledger (
     written_at     timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source, interval_start, interval_end)
 );
+ALTER TABLE ops.ledger ADD COLUMN IF NOT EXISTS doubled bigint NOT NULL DEFAULT 0;
+ALTER TABLE ops.ledger ADD COLUMN IF NOT EXISTS copies jsonb NOT NULL DEFAULT '{}';
+ALTER TABLE ops.ledger ADD COLUMN IF NOT EXISTS problems text[] NOT NULL DEFAULT '{}';

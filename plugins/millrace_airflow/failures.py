@@ -7,10 +7,13 @@ import structlog
 from airflow.sdk import Context, ExceptionRetryPolicy, RetryAction, RetryRule
 
 from millrace import names
-from millrace.errors import ConfigError, DataError, FencedError
+from millrace.errors import ConfigError, DataError, FencedError, Unbalanced
 from millrace_airflow.supervision import StreamGroupDown
 
 _NEXT_STEP = {
+    Unbalanced: "The line is written; it says which hop lacks rows, and how many. Where a task above failed, mend that "
+    "first and clear it with everything downstream. Where none did, see *The ledger does not balance* in "
+    "docs/operating.md.",
     DataError: "The data broke a rule, and retrying changes nothing; nothing of this step was published. Mend what the "
     "message above names, then clear the tasks of this table from `stage` on.",
     ConfigError: "A contract or a setting is wrong. Mend it (`millrace check` shows file and line), then clear this "
@@ -21,7 +24,7 @@ _NEXT_STEP = {
     FencedError: "Another driver has taken over; this one stopped before it wrote. Clear this task if its run must "
     "go on.",
 }
-_ALERT_THEMSELVES = (StreamGroupDown,)
+_ALERT_THEMSELVES = (StreamGroupDown, Unbalanced)
 """Errors for which whoever raises them has opened a more telling alert."""
 _ELSE = (
     "All retries are used up. See the error above and `make doctor` for the service that fails; then clear this task: "

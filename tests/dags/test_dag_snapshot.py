@@ -43,7 +43,13 @@ def _quarantine(catalog):
     return quarantine_dag(catalog)
 
 
-@pytest.mark.parametrize("build", [_medallion, _stream_group, _stream_control, _maintenance, _quarantine])
+def _ledger(catalog):
+    from millrace_airflow.builders.ledger import ledger_dag
+
+    return ledger_dag(catalog)
+
+
+@pytest.mark.parametrize("build", [_medallion, _stream_group, _stream_control, _maintenance, _quarantine, _ledger])
 def test_generated_dag_is_as_written_down(build, demo, request):
     dag = build(demo)
     path = SNAPSHOTS / f"{dag.dag_id}.json"
@@ -70,6 +76,7 @@ def _described_task(task):
         "owner": task.owner,
         "pool": task.pool,
         "after": sorted(task.upstream_task_ids),
+        "when": task.trigger_rule.value,
         "reads": sorted(asset.uri for asset in task.inlets),
         "makes": sorted(asset.uri for asset in task.outlets),
     }

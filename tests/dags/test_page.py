@@ -102,6 +102,7 @@ def test_a_service_that_is_down_spoils_one_section(monkeypatch):
     monkeypatch.setattr(module, "query_progress", down)
     monkeypatch.setattr(module, "ask", lambda *_: [])
     monkeypatch.setattr(module, "_read_ledger", lambda _: [])
+    monkeypatch.setattr(module, "_read_alerts", lambda _: [])
     problems = {s.title: s.problem for s in module.overview(None)}
     assert [title for title, problem in problems.items() if problem] == ["Streaming queries"]
 

@@ -49,3 +49,22 @@ def test_keys_differ_where_intervals_differ(bounds):
 
 def test_only_partitions_that_lag_are_missing():
     assert behind({0: 10, 1: 5, 2: 0}, {0: 7, 1: 9}) == {0: 3}
+
+
+def test_an_interval_is_cut_at_full_hours():
+    start = datetime(2026, 1, 2, 9, 30, tzinfo=UTC)
+    cut = Interval(start, start + timedelta(hours=2)).by_hours()
+    assert [str(part) for part in cut] == [
+        "2026-01-02T09:30:00+00:00 to 2026-01-02T10:00:00+00:00",
+        "2026-01-02T10:00:00+00:00 to 2026-01-02T11:00:00+00:00",
+        "2026-01-02T11:00:00+00:00 to 2026-01-02T11:30:00+00:00",
+    ]
+    hour = Interval.of_hour(start)
+    assert hour.by_hours() == (hour,)
+
+
+def test_a_key_gives_the_interval_back_and_other_text_is_refused():
+    hour = Interval.of_hour(datetime(2026, 1, 2, 9, tzinfo=UTC))
+    assert Interval.from_key(hour.key) == hour
+    with pytest.raises(ValueError, match="does not match"):
+        Interval.from_key("whatever")

@@ -17,6 +17,8 @@ Each run works on its data interval of Kafka append time. Running it again chang
 |---|---|---|
 {tables}
 
+The task of a source in the group `ledger` comes last, whatever failed before it, and says what is missing.
+
 A red `gate` task names the rule that broke, the number of rows and a sample. The page **Millrace** shows the recent
 gates, the ledger and the quarantine.
 """
@@ -96,6 +98,17 @@ The **fix** is a Spark SQL expression over one record that gives its new value, 
 `event` (what could be read of it) and `append_time`. Left empty, the records go as they were.
 
 The same from the command line: `millrace quarantine`. **Where to look**: `ops.quarantine_groups` in ClickHouse.
+"""
+
+LEDGER = """### Count again what came in and what became of it
+
+For one source, hour by hour from `from` to `to`: acked in Kafka = bronze + quarantined; bronze = silver + duplicates +
+rejected; silver = gold's base = ClickHouse. Every table is counted afresh, and the ledger's lines are written anew.
+
+An hour that does not balance fails the task, which says which hop lacks how many rows, and keeps an alert open; a count
+that balances resolves it. Nothing else is changed: counting may be done at any time, any number of times.
+
+**Where to look**: `millrace ledger --source <source>`; the page **Millrace**; `ops.ledger_unbalanced` in ClickHouse.
 """
 
 MAINTENANCE = """### Upkeep of the lake, every day at 03:30 UTC

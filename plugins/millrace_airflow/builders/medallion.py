@@ -1,10 +1,11 @@
-"""The hourly DAG of a domain: every source from bronze to silver, then every gold model in the order of its inputs."""
+"""The hourly DAG of a domain: every source to silver, every gold model in the order of its inputs, then the ledger."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from airflow.sdk import DAG, Asset, TaskGroup
+from airflow.providers.standard.operators.empty import EmptyOperator
+from airflow.sdk import DAG, Asset, TaskGroup, TriggerRule
 
 from millrace import names
 from millrace.contracts.catalog import Catalog
@@ -23,10 +24,11 @@ from millrace_airflow.timetable import GaplessTimetable
 
 @dataclass(frozen=True)
 class Gate:
-    """The two ends of a table's task group: what must come after its inputs, and what its readers wait for."""
+    """The ends of a table's task group: what comes after its inputs, what its readers wait for, and its last task."""
 
     first: BatchStepOperator
     published: BatchStepOperator
+    last: BatchStepOperator
 
 
 def medallion_dags(catalog: Catalog) -> list[DAG]:
@@ -51,11 +53,12 @@ def medallion_dag(catalog: Catalog, domain: str) -> DAG:
         tables |= {f"gold.{model.name}": _model_group(catalog, model, owner) for model in models}
         for model in models:
             _link(model, tables)
+        _end(catalog, domain, tables, owner)
     return dag
 
 
 def _source_group(catalog: Catalog, source: Source) -> Gate:
-    """Wait, gate, stage, gate, publish, ledger."""
+    """Wait, gate, stage, gate, publish."""
     bronze, silver = table_asset("bronze", source.name), table_asset("silver", source.name)
     shared: dict[str, Any] = {"owner": source.owner, "doc_md": documents.of_source(catalog, source)}
     with TaskGroup(f"silver_{source.name}", tooltip=source.description):
@@ -64,9 +67,8 @@ def _source_group(catalog: Catalog, source: Source) -> Gate:
         stage = _step("stage", steps.STAGE_SILVER, source.name, shared, inlets=[bronze])
         gate = _step("gate", steps.GATE_SILVER, source.name, shared)
         publish = _step("publish", steps.PUBLISH_SILVER, source.name, shared, inlets=[bronze], outlets=[silver])
-        ledger = _step("ledger", steps.WRITE_LEDGER, source.name, shared)
-        wait >> gate_bronze >> stage >> gate >> publish >> ledger
-    return Gate(first=gate_bronze, published=publish)
+        wait >> gate_bronze >> stage >> gate >> publish
+    return Gate(first=gate_bronze, published=publish, last=publish)
 
 
 def _model_group(catalog: Catalog, model: GoldModel, domain_owner: str) -> Gate:
@@ -78,15 +80,37 @@ def _model_group(catalog: Catalog, model: GoldModel, domain_owner: str) -> Gate:
         gate = _step("gate", steps.GATE_GOLD, model.name, shared)
         publish = _step("publish", steps.PUBLISH_GOLD, model.name, shared, inlets=inputs, outlets=[gold])
         stage >> gate >> publish
+        last = publish
         if served is not None:
-            publish >> _step("sync", steps.SYNC_GOLD, model.name, shared, inlets=[gold], outlets=[served])
-    return Gate(first=stage, published=publish)
+            last = _step("sync", steps.SYNC_GOLD, model.name, shared, inlets=[gold], outlets=[served])
+            publish >> last
+    return Gate(first=stage, published=publish, last=last)
 
 
 def _link(model: GoldModel, tables: dict[str, Gate]) -> None:
     """Start a model once everything it reads is published."""
     for name in model.inputs:
         tables[name].published >> tables[f"gold.{model.name}"].first
+
+
+def _end(catalog: Catalog, domain: str, tables: dict[str, Gate], owner: str) -> None:
+    """A ledger per source, once everything it feeds has ended, well or not; the run is red where any task was.
+
+    A ledger that succeeds after a failed gate would be the last word on the run: hence a task after all of them.
+    """
+    page = documents.of_domain(catalog, domain)
+    done = EmptyOperator(task_id="done", owner=owner, doc_md=page, on_success_callback=None)
+    with TaskGroup("ledger", tooltip="What came in, what became of it, and whether it adds up."):
+        for source in (s for s in catalog.sources if s.domain == domain):
+            shared: dict[str, Any] = {"owner": source.owner, "doc_md": documents.of_source(catalog, source)}
+            ledger = _step(source.name, steps.WRITE_LEDGER, source.name, shared, trigger_rule=TriggerRule.ALL_DONE)
+            _lasts(source, catalog, tables) >> ledger >> done
+    [table.last for table in tables.values()] >> done
+
+
+def _lasts(source: Source, catalog: Catalog, tables: dict[str, Gate]) -> list[BatchStepOperator]:
+    fed = catalog.fed_by(source)
+    return [tables[f"silver.{source.name}"].last, *(tables[f"gold.{model.name}"].last for model in fed)]
 
 
 def _step(
@@ -96,7 +120,8 @@ def _step(
     shared: dict[str, Any],
     inlets: Sequence[Asset] = (),
     outlets: Sequence[Asset] = (),
+    **options: Any,
 ) -> BatchStepOperator:
     return BatchStepOperator(
-        task_id=task_id, step=step, table=table, inlets=list(inlets), outlets=list(outlets), **shared
+        task_id=task_id, step=step, table=table, inlets=list(inlets), outlets=list(outlets), **shared, **options
     )

@@ -14,6 +14,8 @@ from millrace_airflow.steps import Step
 class BatchStepOperator(SparkTaskOperator):
     """Calls `step.function(run, table)` with a session of its own; what it returns goes to XCom as plain counts."""
 
+    template_fields = ("table",)
+
     def __init__(self, *, step: Step, table: str, **kwargs: object) -> None:
         super().__init__(**kwargs)
         self.step, self.table = step, table

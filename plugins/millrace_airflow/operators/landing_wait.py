@@ -10,6 +10,7 @@ class LandingWaitOperator(BaseOperator):
     """Succeeds when the run's interval is complete in bronze; defers, without a worker slot, until it is."""
 
     ui_color = "#d7e8f7"
+    template_fields = ("source",)
 
     def __init__(self, *, source: str, **kwargs: object) -> None:
         super().__init__(**kwargs)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from typing import Any
 
 from millrace import names
+from millrace.control.alerts import Alert, open_alerts
 from millrace.control.database import connect
 from millrace.control.groups import GroupState, read_group
 from millrace.control.ledger import Entry, read_entries
@@ -19,11 +20,23 @@ _QUARANTINE = """
 SELECT group_id, source, stage, reason_group, open, replayed + superseded, discarded, last_seen
 FROM ops.quarantine_groups WHERE open > 0 OR last_seen > now() - INTERVAL 1 DAY
 ORDER BY open DESC, last_seen DESC LIMIT 15"""
+_MESSAGE = 400
+"""Characters of an alert that the page shows."""
+_LEDGER_COLUMNS = (
+    "interval (UTC)", "source", "acked", "bronze", "quarantined", "silver", "duplicates", "rejected", "gold", "served",
+    "live", "balance",
+)  # fmt: skip
 
 
 def overview(settings: Settings) -> tuple[Section, ...]:
     """Every section of the page below the stream groups."""
     return (
+        section(
+            "Open alerts",
+            "What somebody must look at; `millrace alerts --resolve <id>` closes one by hand.",
+            ("since (UTC)", "severity", "kind", "subject", "message", "times", "id"),
+            lambda: [_alert_row(alert) for alert in _read_alerts(settings)],
+        ),
         section(
             "Streaming queries",
             "Rates of the last minute; lag counts the records in Kafka that a query has not read yet.",
@@ -38,18 +51,8 @@ def overview(settings: Settings) -> tuple[Section, ...]:
         ),
         section(
             "Ledger",
-            "Acked in Kafka = bronze + quarantined; bronze = silver + duplicates + rejected.",
-            (
-                "interval (UTC)",
-                "source",
-                "acked",
-                "bronze",
-                "quarantined",
-                "silver",
-                "duplicates",
-                "rejected",
-                "balance",
-            ),
+            "Acked in Kafka = bronze + quarantined; bronze = silver + duplicates + rejected; silver = its copies.",
+            _LEDGER_COLUMNS,
             lambda: [_ledger_row(entry) for entry in _read_ledger(settings)],
         ),
         section(
@@ -93,19 +96,32 @@ def _gate_row(
     ]  # fmt: skip
 
 
+def _read_alerts(settings: Settings) -> list[Alert]:
+    with connect(settings) as conn:
+        return open_alerts(conn, limit=20)
+
+
+def _alert_row(a: Alert) -> list[Cell]:
+    tone: Tone = "bad" if a.severity == "critical" else "warn"
+    return [
+        Cell(moment(a.at)), Cell(a.severity, tone), Cell(a.kind), Cell(a.subject), Cell(a.message[:_MESSAGE]),
+        Cell(count(a.times), "dim"), Cell(str(a.id), "dim"),
+    ]  # fmt: skip
+
+
 def _read_ledger(settings: Settings) -> list[Entry]:
     with connect(settings) as conn:
         return read_entries(conn, limit=12)
 
 
 def _ledger_row(entry: Entry) -> list[Cell]:
-    balance = "balances" if entry.balances else f"{entry.missing} missing, {entry.lost} unexplained"
     return [
         Cell(f"{entry.interval_start:%Y-%m-%d %H:%M} to {entry.interval_end:%H:%M:%S}"), Cell(entry.source),
         Cell(count(entry.kafka_acked) or "unknown"), Cell(count(entry.bronze)),
         Cell(count(entry.quarantined), "warn" if entry.quarantined else ""), Cell(count(entry.silver)),
         Cell(count(entry.duplicates)), Cell(count(entry.rejected), "warn" if entry.rejected else ""),
-        Cell(balance, "good" if entry.balances else "bad"),
+        *(Cell(count(rows)) for rows in (entry.gold, entry.served, entry.live)),
+        Cell(entry.verdict, "good" if entry.balances else "bad"),
     ]  # fmt: skip
 
 

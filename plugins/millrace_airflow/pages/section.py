@@ -2,10 +2,11 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from millrace.errors import TransientError
+from millrace.intervals import Interval
 
 Tone = Literal["", "good", "warn", "bad", "dim"]
 
@@ -60,10 +61,10 @@ def age(seconds: float | None) -> str:
 def span(key: str) -> str:
     """An interval's key, `<start>-<end>` in compact ISO form, as people read it; unchanged if it is no such key."""
     try:
-        start, end = (datetime.strptime(part, "%Y%m%dT%H%M%S.%fZ").replace(tzinfo=UTC) for part in key.split("-"))
+        interval = Interval.from_key(key)
     except ValueError:
         return key
-    return f"{start:%Y-%m-%d %H:%M} to {end:%H:%M:%S}"
+    return f"{interval.start:%Y-%m-%d %H:%M} to {interval.end:%H:%M:%S}"
 
 
 def moment(value: datetime | None) -> str:
