@@ -1,6 +1,6 @@
 """What Kafka says of an interval: whether landing has passed the offset of its end, and how many records it took."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -32,6 +32,19 @@ def missing(settings: Settings, conn: Connection, source: Source, end: datetime)
         bounds = _offsets_at(consumer, partitions, end)
         committed = _first_offsets(consumer, partitions) | committed_offsets(conn, source.name)
     return behind(bounds, committed)
+
+
+def unread(settings: Settings, conn: Connection, sources: Iterable[Source]) -> dict[str, int]:
+    """How many records of each source lie in Kafka now that landing has not committed; no record is read for it."""
+    with _reader(settings) as consumer:
+        return {source.name: sum(_unread(consumer, conn, source).values()) for source in sources}
+
+
+def _unread(consumer: Consumer, conn: Connection, source: Source) -> dict[int, int]:
+    bounds = {p.partition: _watermarks(consumer, p) for p in _partitions(consumer, source.topic.name)}
+    firsts = {partition: first for partition, (first, _) in bounds.items()}
+    ends = {partition: end for partition, (_, end) in bounds.items()}
+    return behind(ends, firsts | committed_offsets(conn, source.name))
 
 
 def behind(bounds: Mapping[int, int], committed: Mapping[int, int]) -> dict[int, int]:
@@ -138,9 +151,15 @@ def _offsets_at(consumer: Consumer, partitions: list[TopicPartition], moment: da
     millis = -(-int(moment.timestamp() * 1_000_000) // 1000)
     asked = [TopicPartition(p.topic, p.partition, millis) for p in partitions]
     found = {p.partition: p.offset for p in consumer.offsets_for_times(asked, timeout=_TIMEOUT)}
-    ends = {p.partition: consumer.get_watermark_offsets(p, timeout=_TIMEOUT)[1] for p in partitions}
+    ends = {p.partition: _watermarks(consumer, p)[1] for p in partitions}
     return {p: offset if offset >= 0 else ends[p] for p, offset in found.items()}
 
 
 def _first_offsets(consumer: Consumer, partitions: list[TopicPartition]) -> dict[int, int]:
-    return {p.partition: consumer.get_watermark_offsets(p, timeout=_TIMEOUT)[0] for p in partitions}
+    return {p.partition: _watermarks(consumer, p)[0] for p in partitions}
+
+
+def _watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
+    """The first offset that a partition still has, and the one that its next record will get."""
+    first, end = consumer.get_watermark_offsets(partition, timeout=_TIMEOUT)
+    return first, end

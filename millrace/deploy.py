@@ -9,6 +9,7 @@ from psycopg import Connection
 
 from millrace import names
 from millrace.clickhouse.client import connect as connect_clickhouse
+from millrace.clickhouse.freshness import freshness_view
 from millrace.clickhouse.live import create_live
 from millrace.clickhouse.realtime import create_realtime, outdated
 from millrace.contracts.catalog import Catalog
@@ -55,6 +56,8 @@ def deploy_tables(settings: Settings, catalog: Catalog) -> None:
             client.command(statement)
     for source in catalog.sources:
         create_live(client, source)
+    if catalog.sources:
+        client.command(freshness_view(catalog.sources))
 
 
 def deploy_realtime(settings: Settings, catalog: Catalog, conn: Connection) -> None:

@@ -87,6 +87,8 @@ class Settings(BaseSettings):
     """The user that signs in to Airflow."""
     airflow_password: SecretStr = SecretStr("")
     """Its password; the local stack makes one and prints it."""
+    metrics_token: SecretStr = SecretStr("")
+    """Bearer token that Prometheus must show at Airflow's /millrace/metrics; empty: whoever reaches it may read."""
     simulator_rate: float = 20.0
     """Events per second of each simulator that the local stack runs; 0 runs none."""
 

@@ -121,3 +121,37 @@ def test_an_interval_reads_well():
 
     assert span("20260131T100000.000000Z-20260131T110000.000000Z") == "2026-01-31 10:00 to 11:00:00"
     assert span("whatever") == "whatever"
+
+
+def test_metrics_need_no_session_but_a_token_where_one_is_set(page, monkeypatch):
+    from pydantic import SecretStr
+
+    from millrace_airflow.pages import app as module
+
+    monkeypatch.setattr(module, "exposition", lambda _: b"millrace_up 1\n")
+    assert page.client.get("/metrics").text == "millrace_up 1\n"
+    closed = module.settings().model_copy(update={"metrics_token": SecretStr("open sesame")})
+    monkeypatch.setattr(module, "settings", lambda: closed)
+    assert page.client.get("/metrics").status_code == 403
+    assert page.client.get("/metrics", headers={"Authorization": "Bearer open sesame"}).status_code == 200
+
+
+def test_a_service_that_is_away_costs_its_own_metrics(monkeypatch):
+    from millrace.settings import settings
+    from millrace_airflow.pages import metrics as module
+
+    def away(*_):
+        raise TransientError("does not answer")
+
+    def asked(_, query):
+        return [("live.user_events", *range(1, 8))] if "stream_health" in query else [("user_events", 2.5)]
+
+    monkeypatch.setattr(module, "connect", away)
+    monkeypatch.setattr(module, "ask", asked)
+    text = module.exposition(settings()).decode()
+    assert 'millrace_up{service="clickhouse"} 1.0' in text
+    assert 'millrace_up{service="postgres"} 0.0' in text
+    assert 'millrace_query_lag_records{query="live.user_events"} 1.0' in text
+    assert 'millrace_source_freshness_seconds{source="user_events"} 2.5' in text
+    assert "millrace_group" not in text
+

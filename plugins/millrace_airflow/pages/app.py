@@ -1,6 +1,7 @@
 """The FastAPI application behind the page; every request needs a user whom Airflow has logged in."""
 
 from pathlib import Path
+from secrets import compare_digest
 from typing import Annotated
 
 from airflow.api_fastapi.app import get_auth_manager
@@ -8,14 +9,16 @@ from airflow.api_fastapi.auth.managers.models.base_user import BaseUser
 from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
 from airflow.api_fastapi.core_api.security import GetUserDep
 from fastapi import Depends, FastAPI, HTTPException, Request, status
-from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from fastapi.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from jinja2 import Environment, FileSystemLoader
+from prometheus_client import CONTENT_TYPE_LATEST
 
 from millrace import names
 from millrace.control.database import connect
 from millrace.control.groups import Desired, GroupState
 from millrace.errors import TransientError
 from millrace.settings import settings
+from millrace_airflow.pages.metrics import exposition
 from millrace_airflow.pages.overview import group_tone, overview, read_groups
 from millrace_airflow.pages.section import age
 from millrace_airflow.wishes import wish
@@ -51,6 +54,16 @@ def page(request: Request, user: Annotated[BaseUser, Depends(_reader)]) -> str:
             method="PUT", details=DagDetails(id=names.stream_dag(names.STREAM_GROUP)), user=user
         ),
     )
+
+
+@app.get("/metrics", response_class=PlainTextResponse)
+def metrics(request: Request) -> Response:
+    """For Prometheus, which has no session in Airflow: open, or behind the token that the settings name."""
+    token = settings().metrics_token.get_secret_value()
+    shown = request.headers.get("Authorization", "")
+    if token and not compare_digest(shown.encode(), f"Bearer {token}".encode()):
+        raise HTTPException(status.HTTP_403_FORBIDDEN, "show MILLRACE_METRICS_TOKEN as a bearer token")
+    return Response(exposition(settings()), media_type=CONTENT_TYPE_LATEST)
 
 
 @app.post("/groups/{group}/{desired}")
