@@ -30,8 +30,7 @@ ORDER BY source"""
 def _rows_of(source: Source) -> str:
     table = f"{names.LIVE}.`{source.name}`"
     return f"""SELECT '{source.name}' AS source,
-    toDateTime64(quantile(0.95)(least(toDateTime64(event_time, 3, 'UTC'), toDateTime64(append_time, 3, 'UTC'))), 3, 'UTC')
-        AS event_time_p95,
+    quantile(0.95)(toDateTime64(least(event_time, append_time), 3, 'UTC')) AS event_time_p95,
     count() AS events,
     countIf(event_time < append_time - {interval(source.event.lateness)}) AS late_events,
     countIf(event_time > append_time + INTERVAL 1 SECOND) AS early_events,

@@ -154,4 +154,3 @@ def test_a_service_that_is_away_costs_its_own_metrics(monkeypatch):
     assert 'millrace_query_lag_records{query="live.user_events"} 1.0' in text
     assert 'millrace_source_freshness_seconds{source="user_events"} 2.5' in text
     assert "millrace_group" not in text
-
