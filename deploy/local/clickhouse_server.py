@@ -24,6 +24,12 @@ CONFIG = """<clickhouse>
   <users_config>{users}</users_config>
   <timezone>UTC</timezone>
   <logger><level>warning</level><console>1</console><console_log_level>warning</console_log_level></logger>
+  <prometheus>
+    <endpoint>/metrics</endpoint>
+    <metrics>true</metrics>
+    <events>true</events>
+    <asynchronous_metrics>true</asynchronous_metrics>
+  </prometheus>
   <max_server_memory_usage>{memory}</max_server_memory_usage>
   <mark_cache_size>134217728</mark_cache_size>
   <uncompressed_cache_size>0</uncompressed_cache_size>

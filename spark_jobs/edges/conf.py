@@ -17,6 +17,11 @@ _SHARED = {
     "spark.sql.shuffle.partitions": "4",
     "spark.sql.ansi.enabled": "true",
     "spark.ui.showConsoleProgress": "false",
+    # For Prometheus, at /metrics/prometheus and /metrics/executors/prometheus of the UI's port.
+    "spark.ui.prometheus.enabled": "true",
+    "spark.metrics.namespace": "millrace",
+    "spark.metrics.conf.*.sink.prometheusServlet.class": "org.apache.spark.metrics.sink.PrometheusServlet",
+    "spark.metrics.conf.*.sink.prometheusServlet.path": "/metrics/prometheus",
     # VACUUM lists a table in this many tasks, 10,000 by default: minutes of two cores for a table of ten files.
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
     # The pseudonym key travels in plans as a pair of 64-byte literals.
@@ -35,6 +40,7 @@ _STREAM = {
     "spark.sql.streaming.minBatchesToRetain": "20",
     "spark.sql.streaming.numRecentProgressUpdates": "4",
     "spark.sql.streaming.stopTimeout": "60s",
+    "spark.sql.streaming.metricsEnabled": "true",
     "spark.sql.streaming.stateStore.providerClass": (
         "org.apache.spark.sql.execution.streaming.state.RocksDBStateStoreProvider"
     ),
