@@ -51,7 +51,7 @@ def deploy_tables(settings: Settings, catalog: Catalog) -> None:
     client = connect_clickhouse(settings)
     for database in DATABASES:
         client.command(f"CREATE DATABASE IF NOT EXISTS {database}")
-    for path in sorted((SQL_DIR / names.OPS).glob("*.sql")):
+    for path in sorted((SQL_DIR / names.OPS).glob("*.sql"), key=lambda p: (_is_view(p), p.name)):
         for statement in statements(path):
             client.command(statement)
     for source in catalog.sources:
@@ -78,6 +78,11 @@ def build_realtime(client: Client, catalog: Catalog) -> None:
     """Real-time models, for the driver that holds the lease and has not started its live queries yet."""
     for model in catalog.realtime:
         create_realtime(client, model)
+
+
+def _is_view(path: Path) -> bool:
+    """Views come after the tables that they read."""
+    return "CREATE OR REPLACE VIEW" in path.read_text()
 
 
 def statements(path: Path) -> Iterator[str]:

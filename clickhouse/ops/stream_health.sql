@@ -1,13 +1,15 @@
 -- Each streaming query now: how far behind in records and seconds, how fast, how long its batches take, its state.
--- `lag_seconds` runs on while records wait, also where the driver is dead; `silent_seconds` tells since when.
+-- `lag_seconds` is the time since the newest record that was read, while others wait; `latency_seconds` is what the last
+-- batch took from the append of its newest record to its end; `silent_seconds` counts since then.
 CREATE OR REPLACE VIEW ops.stream_health AS
 SELECT
     query,
     argMax(p.lag_records, p.at) AS lag_records,
-    greatest(0, if(
+    if(
         argMax(p.lag_records, p.at) = 0,
-        argMax(p.freshness_ms, p.at) / 1000,
-        dateDiff('millisecond', argMax(p.append_time_max, p.at), now64(3)) / 1000)) AS lag_seconds,
+        0,
+        dateDiff('millisecond', argMax(p.append_time_max, p.at), now64(3)) / 1000) AS lag_seconds,
+    argMax(p.freshness_ms, p.at) / 1000 AS latency_seconds,
     sumIf(p.rows, p.at > now() - INTERVAL 1 MINUTE) / 60 AS records_per_second,
     countIf(p.at > now() - INTERVAL 1 MINUTE) AS batches_per_minute,
     quantileIf(0.5)(p.batch_ms, p.at > now() - INTERVAL 10 MINUTE) AS batch_ms_p50,

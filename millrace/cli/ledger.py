@@ -17,6 +17,9 @@ app = typer.Typer()
 _TITLE = "Ledger: acked = bronze + quarantined; bronze = silver + duplicates + rejected; silver = its copies"
 _NUMBERS = ("acked", "bronze", "quarantined", "silver", "duplicates", "rejected", "gold", "served", "live")
 
+_WIDTH = 180
+"""Columns of what is not read on a terminal, which has a width of its own."""
+
 
 @app.command("ledger")
 def show_ledger(
@@ -37,6 +40,8 @@ def show_ledger(
 
 def _print(entries: list[Entry]) -> None:
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=_WIDTH)
     console.print(_table(entries))
     wrong = [entry for entry in entries if not entry.balances]
     for entry in wrong:

@@ -144,7 +144,7 @@ def test_a_service_that_is_away_costs_its_own_metrics(monkeypatch):
         raise TransientError("does not answer")
 
     def asked(_, query):
-        return [("live.user_events", *range(1, 8))] if "stream_health" in query else [("user_events", 2.5)]
+        return [("live.user_events", *range(1, 9))] if "stream_health" in query else [("user_events", 2.5)]
 
     monkeypatch.setattr(module, "connect", away)
     monkeypatch.setattr(module, "ask", asked)

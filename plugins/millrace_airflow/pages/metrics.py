@@ -22,7 +22,8 @@ from millrace_airflow.progress import ask
 log = logging.getLogger(__name__)
 _QUERIES = {
     "millrace_query_lag_records": ("lag_records", "Records in Kafka that the query had not read after its last batch."),
-    "millrace_query_lag_seconds": ("lag_seconds", "How long the oldest unread record waits, or the last batch took."),
+    "millrace_query_lag_seconds": ("lag_seconds", "Since the newest record that was read, while others wait; else 0."),
+    "millrace_query_latency_seconds": ("latency_seconds", "From a record's append to the end of its batch, the last."),
     "millrace_query_records_per_second": ("records_per_second", "Records read per second over the last minute."),
     "millrace_query_batch_milliseconds": ("batch_ms_p95", "Duration of a batch, 95th percentile of ten minutes."),
     "millrace_query_state_rows": ("state_rows", "Rows in the query's state store."),
