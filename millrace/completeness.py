@@ -16,6 +16,8 @@ from millrace.settings import Settings
 CLOCK_SKEW = timedelta(seconds=2)
 """How far a broker's clock may lag behind ours: until then it can still append a record that belongs before `end`."""
 _TIMEOUT = 20.0
+_PAUSE = 0.2
+"""A read of many records waits this long for them to become as many as were asked for."""
 _ENOUGH = 1
 """Stands for "some records" while the interval has not ended and nobody can know how many."""
 
@@ -73,15 +75,14 @@ def held(settings: Settings, source: Source, interval: Interval) -> int | None:
 def _read_through(consumer: Consumer, topic: str, bounds: Mapping[int, tuple[int, int]]) -> int:
     ends = {p: end for p, (start, end) in bounds.items() if end > start}
     consumer.assign([TopicPartition(topic, p, bounds[p][0]) for p in ends])
-    count = 0
+    count, quiet = 0, 0
     while ends:
-        batch = consumer.consume(10_000, timeout=_TIMEOUT)
-        if not batch:
+        batch = consumer.consume(10_000, timeout=_PAUSE)
+        quiet = 0 if batch else quiet + 1
+        if quiet * _PAUSE > _TIMEOUT:
             raise TransientError(f"Kafka gave no record of {topic} for {_TIMEOUT:.0f} s; still to read up to {ends}")
-        for message in batch:
-            count += _take(message, ends)
-        done = [TopicPartition(topic, p) for p in bounds if p not in ends]
-        consumer.pause(done)
+        count += sum(_take(message, ends) for message in batch)
+        consumer.pause([TopicPartition(topic, p) for p in bounds if p not in ends])
     return count
 
 
