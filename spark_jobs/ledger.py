@@ -97,7 +97,7 @@ def sentence(entry: Entry) -> str:
 
 def _write(run: BatchRun, source: Source) -> Entry:
     """Count, write the line, raise or resolve the alert, and show both in ClickHouse."""
-    entry, away = count_entry(run, source)
+    entry, away = count_entry(replace(run, touched={}), source)
     log.log(logging.INFO if entry.balances else logging.ERROR, "%s", sentence(entry))
     with connect(run.settings) as conn:
         entry = write_entry(conn, entry)

@@ -76,7 +76,17 @@ def _changed_keys(run: BatchRun, model: GoldModel) -> str:
 
 def _touched_of(run: BatchRun, ref: str, column: str | None) -> Values:
     """Values of `column` in the rows of an input that the interval added or changed; none for a look-up table."""
-    if column is None or column not in _columns_of(run, ref):
+    if column is None:
+        return ()
+    if run.touched is None:
+        return _look_up_touched(run, ref, column)
+    if (ref, column) not in run.touched:
+        run.touched[ref, column] = _look_up_touched(run, ref, column)
+    return run.touched[ref, column]
+
+
+def _look_up_touched(run: BatchRun, ref: str, column: str) -> Values:
+    if column not in _columns_of(run, ref):
         return ()
     df = run.spark.read.format("delta").load(path_of(run, ref))
     if ref.startswith("silver."):

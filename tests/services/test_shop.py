@@ -9,10 +9,11 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+import requests
 
 from millrace import names
 from tests.services.platform import Platform, await_that, now
-from tests.services.truth import Sent, clickhouse_rows, lake_count, lake_rows, read_topic
+from tests.services.truth import Sent, clickhouse_rows, clickhouse_write, lake_count, lake_rows, read_topic
 
 EVENTS = 6000
 TOPIC = "user-events"
@@ -176,7 +177,37 @@ def test_the_ledger_balances(platform: Platform, fed: Fed, refined: dict[str, st
     [row] = clickhouse_rows(platform.settings, sql)
     assert row["kafka_acked"] == len(fed.sent) == row["bronze"] + row["quarantined"]
     assert row["bronze"] == len(fed.good) == row["silver"] + row["duplicates"] + row["rejected"]
-    assert row["silver"] == len(fed.events)
+    assert row["silver"] == len(fed.events) == row["gold"] == row["live"]
+    assert row["served"] > 0
+    assert (row["balances"], row["problems"], row["doubled"]) == (True, [], 0)
+
+
+def test_a_table_that_lost_rows_alerts_until_it_has_them_again(
+    platform: Platform, fed: Fed, refined: dict[str, str]
+) -> None:
+    still_open = "SELECT subject, message FROM ops.alerts_open WHERE kind = 'imbalance'"
+    assert clickhouse_rows(platform.settings, still_open) == []
+    clickhouse_write(platform.settings, "TRUNCATE TABLE gold.daily_active_users")
+    recount = {"source": "user_events", **refined}
+    assert platform.run_to_the_end(names.LEDGER_DAG, **recount) == "failed"
+    alerts = clickhouse_rows(platform.settings, still_open)
+    assert alerts
+    assert all("clickhouse.gold.daily_active_users holds 0 rows where the lake has" in a["message"] for a in alerts)
+    assert platform.run_to_the_end(names.medallion_dag("shop"), **refined) == "success"
+    assert platform.run_to_the_end(names.LEDGER_DAG, **recount) == "success"
+    assert clickhouse_rows(platform.settings, still_open) == []
+
+
+def test_our_figures_are_there_for_prometheus(platform: Platform, fed: Fed, refined: dict[str, str]) -> None:
+    answer = requests.get(f"{platform.settings.airflow_url}/millrace/metrics", timeout=30)
+    figures = dict(line.rsplit(" ", 1) for line in answer.text.splitlines() if line.startswith("millrace_"))
+    for service in ("clickhouse", "postgres", "kafka"):
+        assert figures[f'millrace_up{{service="{service}"}}'] == "1.0"
+    assert figures['millrace_ledger_unbalanced_intervals{source="user_events"}'] == "0.0"
+    assert figures['millrace_landing_unread_records{source="user_events"}'] == "0.0"
+    assert float(figures['millrace_source_error_ratio{source="user_events"}']) == pytest.approx(
+        len(fed.bad) / len(fed.sent), abs=0.01
+    )
 
 
 def test_running_an_interval_again_changes_nothing(platform: Platform, fed: Fed, refined: dict[str, str]) -> None:

@@ -90,7 +90,16 @@ def lake_count(settings: Settings, layer: str, table: str) -> int:
 
 
 def clickhouse_rows(settings: Settings, sql: str) -> list[dict[str, Any]]:
-    """Run SQL over ClickHouse's plain HTTP interface."""
+    """Rows of a query over ClickHouse's plain HTTP interface."""
+    return list(_clickhouse(settings, sql).json()["data"])
+
+
+def clickhouse_write(settings: Settings, sql: str) -> None:
+    """Run a statement that gives no rows."""
+    _clickhouse(settings, sql)
+
+
+def _clickhouse(settings: Settings, sql: str) -> requests.Response:
     response = requests.post(
         f"http://{settings.clickhouse_host}:{settings.clickhouse_http_port}/",
         params={"default_format": "JSON", "output_format_json_quote_64bit_integers": 0},
@@ -100,4 +109,4 @@ def clickhouse_rows(settings: Settings, sql: str) -> list[dict[str, Any]]:
     )
     if not response.ok:
         raise RuntimeError(response.text)
-    return list(response.json()["data"])
+    return response
