@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from psycopg import Connection
 
@@ -11,7 +11,7 @@ from millrace.completeness import acked, held
 from millrace.contracts.source import Source
 from millrace.control.alerts import open_alerts, raise_alert, resolve_alerts
 from millrace.control.database import connect
-from millrace.control.ledger import Copy, Entry, show_entry, unbalanced_entries, write_entry
+from millrace.control.ledger import Copy, Entry, show_entry, write_entry
 from millrace.errors import ConfigError, TransientError, Unbalanced
 from millrace.intervals import Interval
 from spark_jobs.batch import BatchRun
@@ -20,9 +20,8 @@ from spark_jobs.lake_counts import LakeCounts, count_lake
 from spark_jobs.sync import clickhouse
 
 log = logging.getLogger(__name__)
-_LOOK_BACK = timedelta(days=7)
 _RECOUNTED = 3
-"""So many earlier lines that did not balance are counted again with each new one: what was repaired since is told."""
+"""So many intervals with an open alert are counted again with each new one: what was repaired since is told."""
 
 
 @dataclass(frozen=True)
@@ -33,14 +32,18 @@ class Recounted:
     unbalanced: int
 
 
-def write_ledger(run: BatchRun, name: str) -> Entry:
-    """Count the interval, and again what did not balance before; raises Unbalanced once the line is written."""
+def write_ledger(run: BatchRun, name: str) -> Entry | None:
+    """Count the interval, and again what did not balance before; raises Unbalanced once the line is written.
+
+    None for an interval that bronze no longer holds: its line stays as it is.
+    """
     source = run.catalog.source(name)
+    if not _countable(run.interval, source):
+        log.warning("%s, %s: bronze no longer holds it; the ledger stays as it is", name, run.interval)
+        return None
     entry = _write(run, source)
-    with connect(run.settings) as conn:
-        earlier = unbalanced_entries(conn, name, datetime.now(UTC) - _LOOK_BACK, _RECOUNTED + 1)
-    for old in [e for e in earlier if e.interval != run.interval][:_RECOUNTED]:
-        _write(replace(run, interval=old.interval, run_id=f"{run.run_id} recount"), source)
+    for interval in _to_look_at_again(run, source):
+        _write(replace(run, interval=interval, run_id=f"{run.run_id} recount"), source)
     if not entry.balances:
         raise Unbalanced(sentence(entry))
     return entry
@@ -49,7 +52,7 @@ def write_ledger(run: BatchRun, name: str) -> Entry:
 def recount(run: BatchRun, name: str) -> Recounted:
     """Count every hour of the run's interval afresh; raises Unbalanced, naming the hours that do not balance."""
     source = run.catalog.source(name)
-    if datetime.now(UTC) - run.interval.start > source.bronze_retention:
+    if not _countable(run.interval, source):
         raise ConfigError(
             f"{name}: bronze keeps {source.bronze_retention}, so that {run.interval.start} cannot be counted any more; "
             "choose a later 'from'"
@@ -95,6 +98,18 @@ def sentence(entry: Entry) -> str:
     )
 
 
+def _countable(interval: Interval, source: Source) -> bool:
+    return datetime.now(UTC) - interval.start < source.bronze_retention
+
+
+def _to_look_at_again(run: BatchRun, source: Source) -> list[Interval]:
+    """Other intervals with an open alert, those first that were looked at longest ago."""
+    with connect(run.settings) as conn:
+        subjects = _alerted(conn, source.name)
+    others = [i for i in reversed(subjects) if i != run.interval and _countable(i, source)]
+    return others[:_RECOUNTED]
+
+
 def _write(run: BatchRun, source: Source) -> Entry:
     """Count, write the line, raise or resolve the alert, and show both in ClickHouse."""
     entry, away = count_entry(replace(run, touched={}), source)
@@ -113,27 +128,27 @@ def _write(run: BatchRun, source: Source) -> Entry:
 
 def _alert(conn: Connection, entry: Entry) -> None:
     if entry.balances:
-        for subject in _settled(conn, entry):
-            resolve_alerts(conn, "imbalance", subject, by=f"the ledger of run {entry.run_id}")
+        for part in filter(entry.interval.contains, _alerted(conn, entry.source)):
+            resolve_alerts(conn, "imbalance", _subject(entry.source, part), by=f"the ledger of {entry.run_id}")
         return
     raise_alert(
         conn,
         kind="imbalance",
-        subject=f"{entry.source} {entry.interval.key}",
+        subject=_subject(entry.source, entry.interval),
         message=sentence(entry),
         severity="critical",
         run_id=entry.run_id,
     )
 
 
-def _settled(conn: Connection, entry: Entry) -> list[str]:
-    """Subjects of the open alerts on parts of an interval that balances as a whole."""
+def _subject(source: str, interval: Interval) -> str:
+    return f"{source} {interval.key}"
+
+
+def _alerted(conn: Connection, source: str) -> list[Interval]:
+    """Intervals of the source with an open alert, the newest alert first."""
     subjects = [alert.subject.split(" ", 1) for alert in open_alerts(conn, "imbalance")]
-    return [
-        f"{source} {key}"
-        for source, key in subjects
-        if source == entry.source and entry.interval.contains(Interval.from_key(key))
-    ]
+    return [Interval.from_key(key) for name, key in subjects if name == source]
 
 
 def _copies(run: BatchRun, source: Source, counts: LakeCounts) -> tuple[dict[str, Copy], TransientError | None]:

@@ -152,14 +152,12 @@ def write_entry(conn: Connection, entry: Entry) -> Entry:
 
 def read_entries(conn: Connection, source: str | None = None, limit: int = 48) -> list[Entry]:
     """The newest intervals first."""
-    condition = "%(source)s::text IS NULL OR source = %(source)s"
-    return _read(conn, condition, {"source": source, "limit": limit})
-
-
-def unbalanced_entries(conn: Connection, source: str, since: datetime, limit: int) -> list[Entry]:
-    """Lines that did not balance when they were last counted, the newest first."""
-    condition = "cardinality(problems) > 0 AND source = %(source)s AND interval_start >= %(since)s"
-    return _read(conn, condition, {"source": source, "since": since, "limit": limit})
+    query = f"""
+        SELECT {", ".join(_COLUMNS)} FROM ops.ledger WHERE %(source)s::text IS NULL OR source = %(source)s
+        ORDER BY interval_start DESC, interval_end DESC, source LIMIT %(limit)s
+    """
+    with conn.cursor(row_factory=kwargs_row(_entry)) as cursor:
+        return cursor.execute(query.encode(), {"source": source, "limit": limit}).fetchall()
 
 
 def show_entry(client: Client, entry: Entry) -> None:
@@ -167,15 +165,6 @@ def show_entry(client: Client, entry: Entry) -> None:
     totals = {"gold": entry.gold, "served": entry.served, "live": entry.live}
     row = _row(entry) | totals | {"balances": entry.balances}
     client.insert(TABLE, [list(row.values())], column_names=list(row), database=names.OPS)
-
-
-def _read(conn: Connection, condition: str, parameters: Mapping[str, object]) -> list[Entry]:
-    query = f"""
-        SELECT {", ".join(_COLUMNS)} FROM ops.ledger WHERE {condition}
-        ORDER BY interval_start DESC, interval_end DESC, source LIMIT %(limit)s
-    """
-    with conn.cursor(row_factory=kwargs_row(_entry)) as cursor:
-        return cursor.execute(query.encode(), parameters).fetchall()
 
 
 def _row(entry: Entry) -> dict[str, Any]:
