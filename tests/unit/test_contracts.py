@@ -13,6 +13,7 @@ from millrace.contracts.columns import bronze_columns, live_columns, silver_colu
 from millrace.contracts.duration import format_duration, parse_duration
 from millrace.contracts.problem import ContractError, Wrong
 from millrace.contracts.source import Source
+from millrace.settings import ROOT
 from millrace.skeleton import new_source
 
 PLAIN = {
@@ -164,3 +165,10 @@ def test_what_can_be_read_is_read_beside_what_cannot(tmp_path: Path) -> None:
     assert {problem.path for problem in problems} == {tmp_path / "sources/travel/trips/source.yaml"}
     with pytest.raises(ContractError, match=r"sources/travel/trips/source\.yaml:1: found kind: 'push'"):
         read_catalog(tmp_path)
+
+
+def test_a_source_feeds_gold_models_directly_and_through_others() -> None:
+    shop = read_catalog(ROOT)
+    fed = {model.name: model.inputs for model in shop.fed_by(shop.source("user_events"))}
+    assert fed["fact_events"] == ("silver.user_events",)
+    assert fed["dim_users"] == ("gold.user_days",)
