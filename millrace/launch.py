@@ -19,6 +19,8 @@ APPLICATION = ROOT / "spark_jobs" / "stream_group.py"
 LOG_CONFIG = APPLICATION.parent / "log4j2.properties"
 _CODE = ("spark_jobs/*.py", "spark_jobs/edges/*.py", "spark_jobs/transforms/*.py", "millrace/clickhouse/*.py")
 _KEPT_LOGS = 5
+JVM_OPTIONS = "-Djdk.lang.Process.launchMechanism=VFORK"
+"""Of every JVM of ours: the few child processes that it starts cost as little as they can."""
 
 
 def launch(settings: Settings, group: str) -> int:
@@ -48,9 +50,13 @@ def submit_command(settings: Settings, group: str) -> list[str]:
         *("--master", settings.stream_master),
         *("--deploy-mode", settings.stream_deploy_mode),
         *("--driver-memory", settings.stream_memory),
-        *("--driver-java-options", f"-Dlog4j2.configurationFile=file:{LOG_CONFIG}"),
+        *("--driver-java-options", f"{JVM_OPTIONS} -Dlog4j2.configurationFile=file:{LOG_CONFIG}"),
         *_jars(settings),
-        *(arg for key, value in sorted(settings.stream_conf.items()) for arg in ("--conf", f"{key}={value}")),
+        *(
+            arg
+            for key, value in sorted((local_files(settings) | settings.stream_conf).items())
+            for arg in ("--conf", f"{key}={value}")
+        ),
         str(APPLICATION),
         group,
     ]
@@ -61,7 +67,17 @@ def spark_jars(settings: Settings) -> list[Path]:
     jars = sorted((settings.downloads / "spark-jars").glob("*.jar"))
     if not jars:
         raise ConfigError(f"{settings.downloads / 'spark-jars'} holds no jars; `make up` fetches them")
-    return jars
+    return [*jars, *_native_files(settings)]
+
+
+def local_files(settings: Settings) -> dict[str, str]:
+    """Spark settings by which a local lake costs no child process per file; none where the jar for it is missing."""
+    if not (_native_files(settings) and settings.stream_master.startswith("local")):
+        return {}
+    return {
+        "spark.hadoop.fs.file.impl": "millrace.NativeFiles",
+        "spark.hadoop.fs.AbstractFileSystem.file.impl": "millrace.NativeFilesContext",
+    }
 
 
 def fingerprint(catalog: Catalog) -> str:
@@ -79,6 +95,10 @@ def rotate(log: Path, keep: int = _KEPT_LOGS) -> None:
         older = log.with_name(f"{log.name}.{number}") if number else log
         if older.exists():
             older.replace(log.with_name(f"{log.name}.{number + 1}"))
+
+
+def _native_files(settings: Settings) -> list[Path]:
+    return sorted((settings.downloads / "native-files").glob("native-files.jar"))
 
 
 def _inputs(catalog: Catalog) -> Iterator[Path]:

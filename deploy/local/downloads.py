@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.local import clickhouse_library, java_artifacts
+from deploy.local import clickhouse_library, java_artifacts, native_files
 
 CLICKHOUSE = "clickhouse"
 SPARK_JARS = "spark-jars"
+NATIVE_FILES = "native-files"
 
 
 def ensure(bundle: str, downloads: Path) -> Path:
@@ -27,12 +28,15 @@ def ensure(bundle: str, downloads: Path) -> Path:
 def _fetch(bundle: str, folder: Path) -> None:
     if bundle == CLICKHOUSE:
         clickhouse_library.fetch_library(folder)
+    elif bundle == NATIVE_FILES:
+        native_files.compile_jar(folder)
     else:
         java_artifacts.fetch_java(bundle, folder)
 
 
 def _fingerprint(bundle: str) -> str:
-    locked = clickhouse_library.LOCK.read_text() if bundle == CLICKHOUSE else repr(java_artifacts.locked(bundle))
+    own = {CLICKHOUSE: clickhouse_library.LOCK, NATIVE_FILES: native_files.SOURCE}
+    locked = own[bundle].read_text() if bundle in own else repr(java_artifacts.locked(bundle))
     return hashlib.sha256(locked.encode()).hexdigest()
 
 

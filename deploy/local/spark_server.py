@@ -6,9 +6,9 @@ from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from deploy.local.downloads import SPARK_JARS
+from deploy.local.downloads import NATIVE_FILES, SPARK_JARS
 from deploy.local.stack import Part, Stack, write_file
-from millrace.launch import spark_jars
+from millrace.launch import JVM_OPTIONS, local_files, spark_jars
 from spark_jobs.edges.conf import spark_conf
 
 DEFAULT_PORT = 15002
@@ -30,25 +30,29 @@ def server_conf(stack: Stack, log_config: Path) -> dict[str, str]:
     """Spark's properties for the server: what every session has, and its own address, memory and folders."""
     s = stack.settings
     shared = spark_conf(s)
-    java_options = shared.get("spark.driver.extraJavaOptions", "")
+    java_options, logging = shared.get("spark.driver.extraJavaOptions", ""), f"-Dlog4j2.configurationFile={log_config}"
     jars = [str(jar) for jar in spark_jars(s)]
     local = s.connect_master.startswith("local")
-    return shared | {
-        "spark.driver.extraClassPath" if local else "spark.jars": (os.pathsep if local else ",").join(jars),
-        "spark.app.name": "millrace-connect",
-        "spark.master": s.connect_master,
-        "spark.driver.memory": s.connect_memory,
-        "spark.driver.extraJavaOptions": f"{java_options} -Dlog4j2.configurationFile={log_config}".strip(),
-        "spark.driver.host": s.host,
-        "spark.driver.bindAddress": s.host,
-        "spark.connect.grpc.binding.address": s.host,
-        "spark.connect.grpc.binding.port": str(s.spark_connect_port),
-        "spark.connect.session.manager.defaultSessionTimeout": "30m",
-        "spark.ui.port": str(s.spark_ui_port),
-        "spark.local.dir": str(stack.state / "spark"),
-        "spark.sql.warehouse.dir": str(stack.state / "spark" / "warehouse"),
-        "spark.scheduler.mode": "FAIR",
-    }
+    return (
+        local_files(s)
+        | shared
+        | {
+            "spark.driver.extraClassPath" if local else "spark.jars": (os.pathsep if local else ",").join(jars),
+            "spark.app.name": "millrace-connect",
+            "spark.master": s.connect_master,
+            "spark.driver.memory": s.connect_memory,
+            "spark.driver.extraJavaOptions": f"{java_options} {JVM_OPTIONS} {logging}".strip(),
+            "spark.driver.host": s.host,
+            "spark.driver.bindAddress": s.host,
+            "spark.connect.grpc.binding.address": s.host,
+            "spark.connect.grpc.binding.port": str(s.spark_connect_port),
+            "spark.connect.session.manager.defaultSessionTimeout": "30m",
+            "spark.ui.port": str(s.spark_ui_port),
+            "spark.local.dir": str(stack.state / "spark"),
+            "spark.sql.warehouse.dir": str(stack.state / "spark" / "warehouse"),
+            "spark.scheduler.mode": "FAIR",
+        }
+    )
 
 
 def properties(conf: dict[str, str]) -> str:
@@ -76,7 +80,7 @@ def spark_server(stack: Stack) -> Part:
         ),
         ports={"spark_connect_port": s.spark_connect_port},
         env={"SPARK_HOME": str(_spark_home()), "SPARK_LOCAL_IP": s.host},
-        downloads=(SPARK_JARS,),
+        downloads=(NATIVE_FILES, SPARK_JARS),
         external="spark_connect_url" if stack.is_external("spark_connect_url") else "",
         prepare=prepare,
         check=lambda: check(s.spark_connect_url),
