@@ -12,10 +12,10 @@ from pathlib import Path
 from millrace.contracts.catalog import Catalog
 from millrace.control.database import connect
 from millrace.control.groups import claim_launch, read_group
+from millrace.driver_process import APPLICATION
 from millrace.errors import ConfigError, FencedError
 from millrace.settings import PREFIX, ROOT, Settings
 
-APPLICATION = ROOT / "spark_jobs" / "stream_group.py"
 LOG_CONFIG = APPLICATION.parent / "log4j2.properties"
 _CODE = ("spark_jobs/*.py", "spark_jobs/edges/*.py", "spark_jobs/transforms/*.py", "millrace/clickhouse/*.py")
 _KEPT_LOGS = 5
