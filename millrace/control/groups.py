@@ -110,6 +110,13 @@ def reset_attempts(conn: Connection, group: str) -> None:
     )
 
 
+def forgive(conn: Connection, group: str) -> None:
+    """Count no earlier failure any more; a launch that is under way stays claimed, unlike after `reset_attempts`."""
+    conn.execute(
+        "UPDATE ops.stream_groups SET attempts = 0, last_error = NULL, given_up = NULL WHERE group_name = %s", (group,)
+    )
+
+
 def give_up(conn: Connection, group: str, fingerprint: str) -> None:
     """Launch no more drivers of what `fingerprint` says, until `reset_attempts` or until it is another."""
     conn.execute("UPDATE ops.stream_groups SET given_up = %s WHERE group_name = %s", (fingerprint, group))
