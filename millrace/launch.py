@@ -19,6 +19,7 @@ from millrace.settings import PREFIX, ROOT, Settings
 LOG_CONFIG = APPLICATION.parent / "log4j2.properties"
 _CODE = ("spark_jobs/*.py", "spark_jobs/edges/*.py", "spark_jobs/transforms/*.py", "millrace/clickhouse/*.py")
 _KEPT_LOGS = 5
+_PARENTS = ("SPARK_", "PYSPARK_", "AIRFLOW_", "SUPERVISOR_")
 
 
 def launch(settings: Settings, group: str) -> int:
@@ -106,7 +107,7 @@ def _jars(settings: Settings) -> list[str]:
 
 def _environment(settings: Settings) -> dict[str, str]:
     """What the driver needs, and nothing that a parent set for its own Spark or Airflow."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_", "AIRFLOW_", PREFIX))}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith((*_PARENTS, PREFIX))}
     ours = {k: v for k, v in os.environ.items() if k.startswith(PREFIX)}
     ours[f"{PREFIX}STATE_DIR"] = str(settings.state_dir)
     if settings.stream_master.startswith("local"):
