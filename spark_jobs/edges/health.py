@@ -30,6 +30,7 @@ class Health:
             self._finished.pop(START, None)
             self._unproved.discard(START)
             self._unproved.add(query)
+            self._waiting.pop(query, None)
             self._finished[query] = time.monotonic() + FIRST_BATCH
 
     def watch(self, query: str, work: Callable[[], object]) -> None:
@@ -48,6 +49,8 @@ class Health:
         """The query waits for a service that is down: neither progress nor a stall."""
         with self._lock:
             self._waiting[query] = why
+            if START in self._finished:
+                self._finished[START] = time.monotonic() + FIRST_BATCH
 
     def came(self, service: str) -> None:
         """The service that something waited for has answered."""
