@@ -49,7 +49,7 @@ class StreamApp:
 
     @property
     def patience(self) -> Patience:
-        return Patience(self.health, self.stopping)
+        return Patience(self.health, self.stopping, self.fence.check)
 
     def checkpoint(self, query: str) -> Checkpoint:
         return Checkpoint(self.spark, names.checkpoint(self.settings.checkpoints, query))
