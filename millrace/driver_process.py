@@ -7,7 +7,8 @@ from pathlib import Path
 import psutil
 
 APPLICATION = Path(__file__).resolve().parents[1] / "spark_jobs" / "stream_group.py"
-"""On the command line of every process of a driver: process ids are used again, and this tells a driver from others."""
+"""On the command line of every process of a driver, by its name at least: process ids are used again, and this tells a
+driver from others."""
 KILL_SECONDS = 10.0
 
 
@@ -17,13 +18,22 @@ def driver_processes(group_id: int) -> list[psutil.Process]:
     The JVM leads the group and Python is its child; when one of them was killed, the other may still be there.
     """
     pids = {group_id} | {pid for pid in psutil.pids() if _process_group(pid) == group_id}
-    return [process for pid in sorted(pids) if (process := _driver(pid)) is not None]
+    found = [process for pid in sorted(pids) if (process := _process(pid)) is not None]
+    return [process for process in found if is_driver(process)]
+
+
+def is_driver(process: psutil.Process) -> bool:
+    """Whether it is part of a stream driver; a zombie has no command line, and is none."""
+    try:
+        return any(word.endswith(APPLICATION.name) for word in process.cmdline())
+    except psutil.Error:
+        return False
 
 
 def kill_driver(group_id: int) -> int:
     """Kill what is left of a driver with all its children, and wait until it is gone; the number of processes."""
     found = driver_processes(group_id)
-    doomed = {*found, *(child for process in found for child in _children(process))}
+    doomed = {*found, *(child for process in found for child in children(process))}
     for process in doomed:
         with suppress(psutil.NoSuchProcess):
             process.kill()
@@ -38,16 +48,15 @@ def _process_group(pid: int) -> int | None:
         return None
 
 
-def _driver(pid: int) -> psutil.Process | None:
-    """A zombie has no command line, and is none."""
+def _process(pid: int) -> psutil.Process | None:
     try:
-        process = psutil.Process(pid)
-        return process if any(str(APPLICATION) in word for word in process.cmdline()) else None
+        return psutil.Process(pid)
     except psutil.Error:
         return None
 
 
-def _children(process: psutil.Process) -> list[psutil.Process]:
+def children(process: psutil.Process) -> list[psutil.Process]:
+    """All descendants; none of a process that is gone."""
     try:
         return process.children(recursive=True)
     except psutil.Error:

@@ -8,15 +8,13 @@ import psutil
 
 from deploy.local.part_process import marked, processes_of, running
 from deploy.local.stack import Part, Stack
-
-STREAM_DRIVER = "stream_group.py"
-"""On the command line of stream drivers, which outlive Airflow and the supervisor on purpose."""
+from millrace.driver_process import children, is_driver
 
 
 def end_leftovers(stack: Stack) -> int:
     """End this stack's orphans, but no stream driver; the number of processes ended."""
-    drivers = [p for p in marked(stack.state) if is_stream_driver(p)]
-    spared = {p.pid for d in drivers for p in (d, *_children(d))}
+    drivers = [p for p in marked(stack.state) if is_driver(p)]
+    spared = {p.pid for d in drivers for p in (d, *children(d))}
     return end(p for p in marked(stack.state) if p.pid not in spared)
 
 
@@ -33,14 +31,8 @@ def end_part(stack: Stack, part: Part) -> None:
 
 
 def stream_drivers(stack: Stack) -> list[psutil.Process]:
-    return [p for p in marked(stack.state) if is_stream_driver(p)]
-
-
-def is_stream_driver(process: psutil.Process) -> bool:
-    try:
-        return any(word.endswith(STREAM_DRIVER) for word in process.cmdline())
-    except psutil.Error:
-        return False
+    """The processes of drivers, which outlive Airflow and the supervisor on purpose."""
+    return [p for p in marked(stack.state) if is_driver(p)]
 
 
 def end(processes: Iterable[psutil.Process], seconds: float = 5.0) -> int:
@@ -53,13 +45,6 @@ def end(processes: Iterable[psutil.Process], seconds: float = 5.0) -> int:
         _quietly(process.kill)
     psutil.wait_procs(alive, timeout=5)
     return len(found)
-
-
-def _children(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return process.children(recursive=True)
-    except psutil.Error:
-        return []
 
 
 def _quietly(call: Callable[[], None]) -> None:
