@@ -8,7 +8,7 @@ from collections.abc import Callable
 import psutil
 import pytest
 
-from deploy.local.supervision import MARK
+from deploy.local.part_process import MARK
 from tests.faults.driver import is_running
 from tests.faults.load import Load
 from tests.faults.reconcile import reconcile
