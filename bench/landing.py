@@ -20,7 +20,8 @@ from bench.stack import BenchStack
 from bench.topic import topic_end
 from deploy.local.condition import came_true
 from millrace.clickhouse.client import connect
-from millrace.launch import APPLICATION, submit_command
+from millrace.driver_process import APPLICATION
+from millrace.launch import submit_command
 from millrace.settings import PREFIX, ROOT
 from millrace.topics import TopicSpec, admin, ensure_topics
 

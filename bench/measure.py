@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 import psutil
 
-from deploy.local.leftovers import is_stream_driver, processes_of
+from deploy.local.part_process import marked
 from deploy.local.stack import Stack
 from deploy.local.supervision import Supervisor
+from millrace.driver_process import is_driver
 
 DRIVER = "stream driver"
 Floats = np.ndarray[Any, np.dtype[np.float64]]
@@ -68,7 +69,7 @@ def memory_by_part(stack: Stack) -> Counter[str]:
 def parts_of(stack: Stack) -> Iterable[tuple[psutil.Process, str]]:
     """The stack's processes, each with the part that it belongs to."""
     heads = {state.pid: name for name, state in Supervisor(stack).states().items() if state.pid}
-    for process in processes_of(stack):
+    for process in marked(stack.state):
         yield process, _part(process, heads)
 
 
@@ -89,6 +90,6 @@ def _part(process: psutil.Process, heads: Mapping[int, str]) -> str:
         line = [process, *process.parents()]
     except psutil.Error:
         return "other"
-    if any(is_stream_driver(p) for p in line):
+    if any(is_driver(p) for p in line):
         return DRIVER
     return next((heads[p.pid] for p in line if p.pid in heads), "other")

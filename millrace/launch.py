@@ -12,15 +12,16 @@ from pathlib import Path
 from millrace.contracts.catalog import Catalog
 from millrace.control.database import connect
 from millrace.control.groups import claim_launch, read_group
+from millrace.driver_process import APPLICATION
 from millrace.errors import ConfigError, FencedError
 from millrace.settings import PREFIX, ROOT, Settings
 
-APPLICATION = ROOT / "spark_jobs" / "stream_group.py"
 LOG_CONFIG = APPLICATION.parent / "log4j2.properties"
 _CODE = ("spark_jobs/*.py", "spark_jobs/edges/*.py", "spark_jobs/transforms/*.py", "millrace/clickhouse/*.py")
 _KEPT_LOGS = 5
 JVM_OPTIONS = "-Djdk.lang.Process.launchMechanism=VFORK"
 """Of every JVM of ours: the few child processes that it starts cost as little as they can."""
+_PARENTS = ("SPARK_", "PYSPARK_", "AIRFLOW_", "SUPERVISOR_")
 
 
 def launch(settings: Settings, group: str) -> int:
@@ -126,7 +127,7 @@ def _jars(settings: Settings) -> list[str]:
 
 def _environment(settings: Settings) -> dict[str, str]:
     """What the driver needs, and nothing that a parent set for its own Spark or Airflow."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("SPARK_", "PYSPARK_", "AIRFLOW_", PREFIX))}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith((*_PARENTS, PREFIX))}
     ours = {k: v for k, v in os.environ.items() if k.startswith(PREFIX)}
     ours[f"{PREFIX}STATE_DIR"] = str(settings.state_dir)
     if settings.stream_master.startswith("local"):

@@ -124,12 +124,12 @@ class Settings(BaseSettings):
     """A driver whose lease is older than this is dead; another may take over."""
     heartbeat_interval: float = 3.0
     """How often a driver renews its lease and reports progress."""
-    stall_after: float = 60.0
-    """A driver that has records to read and has not finished a batch for this long is stalled."""
+    stall_after: float = 40.0
+    """A driver that has records to read and for this long finished neither a batch nor a task of one is stalled."""
     restart_backoff_max: float = 300.0
     """Longest wait before a driver is started again."""
     restart_attempts: int = 8
-    """Starts without progress after which supervision gives up."""
+    """Starts that came to nothing after which supervision gives up, until a person or a changed project asks again."""
 
     @model_validator(mode="before")
     @classmethod

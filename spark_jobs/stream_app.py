@@ -19,6 +19,7 @@ from spark_jobs.edges.health import Health
 from spark_jobs.edges.lease import Fence, Heartbeat
 from spark_jobs.edges.patience import Patience
 from spark_jobs.edges.retention import go_on_after_losses
+from spark_jobs.edges.session import work_done
 
 BatchWork = Callable[[DataFrame, int], None]
 
@@ -48,7 +49,7 @@ class StreamApp:
 
     @property
     def patience(self) -> Patience:
-        return Patience(self.health, self.stopping)
+        return Patience(self.health, self.stopping, self.fence.check)
 
     def checkpoint(self, query: str) -> Checkpoint:
         return Checkpoint(self.spark, names.checkpoint(self.settings.checkpoints, query))
@@ -79,7 +80,7 @@ class StreamApp:
         """Start `query` in a scheduler pool of its own."""
         self.spark.sparkContext.setLocalProperty("spark.scheduler.pool", query)
         self.health.started(query)
-        return (
+        started = (
             rows.writeStream.queryName(query)
             .foreachBatch(self.guarded(query, work))
             .option("checkpointLocation", checkpoint.path)
@@ -87,6 +88,8 @@ class StreamApp:
             .trigger(processingTime=f"{trigger_ms} milliseconds")
             .start()
         )
+        self.health.watch(query, lambda: work_done(self.spark, str(started.runId)))  # Spark's job group of the query
+        return started
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,11 @@ def _services(settings: Settings, home: Path, keys: dict[str, str]) -> Sections:
             "instance_name": "Millrace",
         },
         "api_auth": {"jwt_secret": keys["jwt_secret"]},
+        # What a killed component held is taken up again within seconds, not within Airflow's five minutes.
+        "triggerer": {"job_heartbeat_sec": 2, "triggerer_health_check_threshold": 10},
         "scheduler": {
+            "orphaned_tasks_check_interval": 10,
+            "task_instance_heartbeat_timeout": 45,
             "catchup_by_default": False,
             "max_dagruns_per_loop_to_schedule": 200,
             "max_dagruns_to_create_per_loop": 100,

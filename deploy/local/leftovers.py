@@ -1,33 +1,38 @@
 """Processes of this stack that no supervisor looks after any more, e.g. because it was killed."""
 
+import signal
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
 import psutil
 
-from deploy.local.stack import Stack
-from deploy.local.supervision import MARK
-
-STREAM_DRIVER = "stream_group.py"
-"""On the command line of stream drivers, which outlive Airflow and the supervisor on purpose."""
+from deploy.local.part_process import marked, processes_of, running
+from deploy.local.stack import Part, Stack
+from millrace.driver_process import children, is_driver
 
 
 def end_leftovers(stack: Stack) -> int:
     """End this stack's orphans, but no stream driver; the number of processes ended."""
-    drivers = [p for p in processes_of(stack) if is_stream_driver(p)]
-    spared = {p.pid for d in drivers for p in (d, *_children(d))}
-    return end(p for p in processes_of(stack) if p.pid not in spared)
+    drivers = [p for p in marked(stack.state) if is_driver(p)]
+    spared = {p.pid for d in drivers for p in (d, *children(d))}
+    return end(p for p in marked(stack.state) if p.pid not in spared)
+
+
+def end_part(stack: Stack, part: Part) -> None:
+    """End a part's process if it goes on without its supervisor: first as the part wants to be stopped."""
+    left = running(stack.state, part.name)
+    if left is None:
+        return
+    with suppress(psutil.NoSuchProcess):
+        process = psutil.Process(left.pid)
+        process.send_signal(signal.Signals[f"SIG{part.stop_signal}"])
+        psutil.wait_procs([process], timeout=part.stop_seconds)
+    end(processes_of(stack.state, part.name))
 
 
 def stream_drivers(stack: Stack) -> list[psutil.Process]:
-    return [p for p in processes_of(stack) if is_stream_driver(p)]
-
-
-def is_stream_driver(process: psutil.Process) -> bool:
-    try:
-        return any(word.endswith(STREAM_DRIVER) for word in process.cmdline())
-    except psutil.Error:
-        return False
+    """The processes of drivers, which outlive Airflow and the supervisor on purpose."""
+    return [p for p in marked(stack.state) if is_driver(p)]
 
 
 def end(processes: Iterable[psutil.Process], seconds: float = 5.0) -> int:
@@ -40,25 +45,6 @@ def end(processes: Iterable[psutil.Process], seconds: float = 5.0) -> int:
         _quietly(process.kill)
     psutil.wait_procs(alive, timeout=5)
     return len(found)
-
-
-def processes_of(stack: Stack) -> list[psutil.Process]:
-    """Processes that carry the mark of this stack in the environment they were started with."""
-    return [p for p in psutil.process_iter() if _mark(p) == str(stack.state)]
-
-
-def _mark(process: psutil.Process) -> str | None:
-    try:
-        return process.environ().get(MARK)
-    except (psutil.Error, OSError):
-        return None
-
-
-def _children(process: psutil.Process) -> list[psutil.Process]:
-    try:
-        return process.children(recursive=True)
-    except psutil.Error:
-        return []
 
 
 def _quietly(call: Callable[[], None]) -> None:

@@ -10,16 +10,20 @@ from tenacity import RetryError, Retrying, retry_if_not_exception_type, stop_aft
 from deploy.local import downloads
 from deploy.local.first_run import create_lake_tables, create_tables, trigger_medallion
 from deploy.local.flow import Step, run_steps
-from deploy.local.leftovers import end, end_leftovers, stream_drivers
+from deploy.local.leftovers import end, end_leftovers, end_part, stream_drivers
+from deploy.local.part_process import running
 from deploy.local.parts import all_parts
 from deploy.local.preflight import check_machine
 from deploy.local.stack import Part, Stack
 from deploy.local.stream_groups import await_driver, drain
-from deploy.local.supervision import Supervisor, log_file
+from deploy.local.supervision import Supervisor
+from deploy.local.supervisor_config import log_file
 from millrace.errors import MillraceError, TransientError
 from millrace.settings import ROOT
 
 DEPLOY, LAKE_TABLES, STREAMS, FIRST_RUN = "deploy", "lake-tables", "streams", "first-run"
+MOST_STARTS = 4
+"""Starts of a part after which waiting for it is given up."""
 USED_BY_STREAMS = ("postgres", "kafka", "registry", "clickhouse")
 
 
@@ -29,8 +33,7 @@ def up(stack: Stack, wanted: Collection[str], console: Console) -> None:
     Raises ConfigError before anything starts, when the machine cannot run it.
     """
     supervisor, parts = Supervisor(stack), all_parts(stack)
-    if not supervisor.is_up() and (ended := end_leftovers(stack)):
-        console.print(f"ended {ended} processes that an earlier supervisor had left behind")
+    take_over(supervisor, parts, console)
     chosen = [part for part in parts if part.name in wanted]
     check_machine(stack, chosen)
     supervisor.ensure(parts, ROOT)
@@ -39,6 +42,21 @@ def up(stack: Stack, wanted: Collection[str], console: Console) -> None:
     start = [Step(p.name, partial(_bring_up, supervisor, p), _needs(p)) for p in chosen]
     after = [step for step in later_steps(stack) if step.name in wanted]
     run_steps([*fetch, *start, *after], console)
+
+
+def take_over(supervisor: Supervisor, parts: Iterable[Part], console: Console) -> None:
+    """Parts that went on when their supervisor was killed go on under a new one."""
+    if supervisor.is_up():
+        return
+    parts = tuple(parts)
+    left = [part.name for part in parts if not part.external and running(supervisor.stack.state, part.name)]
+    if not left:
+        end_leftovers(supervisor.stack)
+        return
+    supervisor.ensure(parts, ROOT)
+    for name in left:
+        supervisor.start(name)
+    console.print(f"the supervisor had been killed; a new one took over {', '.join(left)}")
 
 
 def later_steps(stack: Stack) -> tuple[Step, ...]:
@@ -59,10 +77,12 @@ def everything(stack: Stack) -> tuple[str, ...]:
 
 def down(stack: Stack, console: Console) -> None:
     """Stop every part, those that need others first, then the supervisor; nothing of the stack is left running."""
-    supervisor, states = Supervisor(stack), Supervisor(stack).states()
-    running = [part for part in all_parts(stack) if part.name in states and states[part.name].runs]
-    stops = [Step(p.name, partial(_stop, supervisor, p), _stops_after(p, running)) for p in running]
-    if any(part.name == "postgres" for part in running):
+    supervisor = Supervisor(stack)
+    take_over(supervisor, all_parts(stack), console)
+    states = supervisor.states()
+    up_now = [part for part in all_parts(stack) if part.name in states and states[part.name].wanted]
+    stops = [Step(p.name, partial(_stop, supervisor, p), _stops_after(p, up_now)) for p in up_now]
+    if any(part.name == "postgres" for part in up_now):
         stops.append(Step(STREAMS, partial(_drain, stack)))
     run_steps(stops, console)
     end(stream_drivers(stack))
@@ -119,7 +139,9 @@ def _drain(stack: Stack) -> str:
 
 
 def _stop(supervisor: Supervisor, part: Part) -> str:
+    """Stop a part, also where the process that stood in for it had no time to pass the signal on."""
     supervisor.stop(part.name)
+    end_part(supervisor.stack, part)
     return "stopped"
 
 
@@ -130,8 +152,9 @@ def await_answer(supervisor: Supervisor, part: Part) -> None:
         wait=wait_exponential(0.1, max=1),
         retry=retry_if_not_exception_type(MillraceError),
     )
+    starts: set[int] = set()
     try:
-        waits(_check, supervisor, part)
+        waits(_check, supervisor, part, starts)
     except RetryError as late:
         reason = late.last_attempt.exception()
         raise MillraceError(
@@ -139,15 +162,18 @@ def await_answer(supervisor: Supervisor, part: Part) -> None:
         ) from reason
 
 
-def _check(supervisor: Supervisor, part: Part) -> None:
+def _check(supervisor: Supervisor, part: Part, starts: set[int]) -> None:
+    """`starts` collects the moments at which the part was started while we wait."""
     state = None if part.external else supervisor.states().get(part.name)
     try:
         part.check()
-        if state and state.state != "RUNNING":
+        if state and not state.stays:
             raise ConnectionError(f"{part.name} is {state.state}")
     except Exception:
-        if state and state.state in ("FATAL", "EXITED"):
-            raise MillraceError(_failure(supervisor.stack, part, "could not be started, it ends at once")) from None
+        starts.add(state.started if state else 0)
+        if len(starts) > MOST_STARTS:
+            what = f"ended {MOST_STARTS} times at once; the supervisor goes on trying, `make down` stops it"
+            raise MillraceError(_failure(supervisor.stack, part, what)) from None
         raise
 
 

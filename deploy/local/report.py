@@ -9,39 +9,59 @@ from rich.table import Table
 
 from deploy.local.leftovers import stream_drivers
 from deploy.local.lifecycle import answer_of
+from deploy.local.part_process import running
 from deploy.local.stack import Part, Stack
 from deploy.local.supervision import PartState, Supervisor
 
 MEGABYTE = 1_000_000
+UNSUPERVISED = "UNSUPERVISED"
 
 
 def status_table(stack: Stack, parts: Iterable[Part]) -> tuple[Table, bool]:
     """A row for each part and stream driver; and whether all of them answer."""
     table = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("part", "state", "pid", "up", "memory", "address", "answers"):
-        table.add_column(column, justify="right" if column in ("pid", "up", "memory") else "left", no_wrap=True)
-    states, healthy = Supervisor(stack).states(), True
-    for part in parts:
-        answer = answer_of(part) if part.external or _runs(states.get(part.name)) else "not running"
-        healthy &= answer == "yes"
-        table.add_row(part.name, *_process_cells(part, states.get(part.name)), part.address, _coloured(answer))
-    for driver in stream_drivers(stack)[:1]:
-        table.add_row(
-            "stream driver", "RUNNING", str(driver.pid), _age(driver.create_time()), _memory(driver.pid), "", ""
+    for column in ("part", "state", "pid", "up", "ended", "memory", "address", "answers"):
+        table.add_column(
+            column, justify="right" if column in ("pid", "up", "ended", "memory") else "left", no_wrap=True
         )
+    supervisor = Supervisor(stack)
+    states, ends, healthy = supervisor.states() or _unsupervised(stack, parts), supervisor.restarts(), True
+    for part in parts:
+        state = states.get(part.name)
+        answer = answer_of(part) if part.external or (state and state.pid) else "not running"
+        healthy &= answer == "yes"
+        cells = _process_cells(part, state, ends[part.name])
+        table.add_row(part.name, *cells, part.address, _coloured(answer))
+    for driver in stream_drivers(stack)[:1]:
+        age, memory = _age(driver.create_time()), _memory(driver.pid)
+        table.add_row("stream driver", "running", str(driver.pid), age, "", memory, "", "")
+    if any(state.state == UNSUPERVISED for state in states.values()):
+        healthy = False
+        table.caption = "The supervisor is gone: `make up` starts another, which takes these processes over."
     return table, healthy
 
 
-def _runs(state: PartState | None) -> bool:
-    return state is not None and state.runs
+def _unsupervised(stack: Stack, parts: Iterable[Part]) -> dict[str, PartState]:
+    """Parts that go on without a supervisor."""
+    found = ((part.name, running(stack.state, part.name)) for part in parts)
+    return {name: PartState(UNSUPERVISED, p.pid, int(_started(p.pid)), "") for name, p in found if p is not None}
 
 
-def _process_cells(part: Part, state: PartState | None) -> tuple[str, str, str, str]:
+def _started(pid: int) -> float:
+    try:
+        return psutil.Process(pid).create_time()
+    except psutil.Error:
+        return time()
+
+
+def _process_cells(part: Part, state: PartState | None, ends: int) -> tuple[str, str, str, str, str]:
+    """State, pid, age, how often it ended by itself in the last hour, and memory."""
     if part.external:
-        return "yours", "", "", ""
-    if state is None or not state.runs:
-        return (state.state.lower() if state else "stopped"), "", "", ""
-    return state.state.lower(), str(state.pid), _age(state.started), _memory(state.pid)
+        return "yours", "", "", "", ""
+    ended = f"[red]{ends}x[/]" if ends else ""
+    if state is None or not state.pid:
+        return (state.state.lower() if state else "stopped"), "", "", ended, ""
+    return state.state.lower(), str(state.pid), _age(state.started), ended, _memory(state.pid)
 
 
 def _age(started: float) -> str:

@@ -1,61 +1,31 @@
-"""The process supervisor (supervisord): its configuration, its start, and what it knows of the parts."""
+"""The process supervisor (supervisord): its start, and what it knows of the parts."""
 
+import fcntl
 import os
+import re
 import resource
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from http.client import HTTPException
 from pathlib import Path
+from time import time
 from typing import Any
 from xmlrpc.client import Fault, ServerProxy
 
 from supervisor.xmlrpc import Faults, SupervisorTransport
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_exponential
 
+from deploy.local.part_process import MARK, running
 from deploy.local.stack import Part, Stack, write_file
+from deploy.local.supervisor_config import log_file, supervisor_config
 from millrace.errors import MillraceError
 
-FOREIGN = ("AIRFLOW", "PYTEST_", "PYTHONPATH", "SPARK_TESTING")
-MARK = "STACK_OF_STATE_DIR"
-"""Environment variable that every part inherits: tells this stack's processes from all others, whoever their parent."""
-
-HEADER = """[supervisord]
-pidfile={pidfile}
-logfile={log}
-logfile_maxbytes=2MB
-logfile_backups=1
-identifier=millrace
-silent=true
-
-[unix_http_server]
-file={socket}
-chmod=0700
-
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
-"""
-
-# Parts are started by name, in order: hence no autostart.
-PROGRAM = """
-[program:{name}]
-command={command}
-directory={directory}
-environment={environment}
-autostart=false
-autorestart=true
-startsecs=1
-startretries=5
-stopsignal={stop_signal}
-stopwaitsecs={stop_seconds}
-stopasgroup={as_group}
-killasgroup=true
-redirect_stderr=true
-stdout_logfile={log}
-stdout_logfile_maxbytes=20MB
-stdout_logfile_backups=2
-"""
+FOREIGN = ("AIRFLOW", "PYTEST_", "PYTHONPATH", "SPARK_TESTING", "SUPERVISOR_", MARK)
+RECENT_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -71,36 +41,15 @@ class PartState:
     def runs(self) -> bool:
         return self.state in ("RUNNING", "STARTING")
 
+    @property
+    def stays(self) -> bool:
+        """It runs, and did not end at once, e.g. because another process answers on its port."""
+        return self.state == "RUNNING" or (self.state == "STARTING" and time() - self.started >= 1)
 
-def supervisor_config(stack: Stack, parts: Iterable[Part], directory: Path) -> str:
-    """The configuration of supervisord: one program for each part that is not external."""
-    header = HEADER.format(
-        pidfile=stack.state / "supervisord.pid", log=stack.logs / "supervisord.log", socket=stack.socket
-    )
-    return header + "".join(_program(stack, part, directory) for part in parts if not part.external)
-
-
-def _program(stack: Stack, part: Part, directory: Path) -> str:
-    environment = stack.environment() | {MARK: str(stack.state)} | dict(part.env)
-    return PROGRAM.format(
-        name=part.name,
-        command=" ".join(_quoted(word) for word in part.command),
-        directory=directory,
-        environment=",".join(f"{key}={_quoted(value)}" for key, value in sorted(environment.items())),
-        stop_signal=part.stop_signal,
-        stop_seconds=part.stop_seconds,
-        as_group="false" if part.name == "postgres" else "true",
-        log=log_file(stack, part.name),
-    )
-
-
-def _quoted(word: str) -> str:
-    escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%")
-    return f'"{escaped}"'
-
-
-def log_file(stack: Stack, part: str) -> Path:
-    return stack.logs / f"{part}.log"
+    @property
+    def wanted(self) -> bool:
+        """It runs, or is between two attempts to."""
+        return self.runs or self.state in ("BACKOFF", "EXITED")
 
 
 @dataclass(frozen=True)
@@ -118,17 +67,29 @@ class Supervisor:
             return bool(self._rpc().getState()["statename"] == "RUNNING")
         except (OSError, HTTPException):
             return False
+        except Fault:  # it is shutting down: there, but not for long
+            return True
+
+    @property
+    def _config(self) -> Path:
+        return self.stack.conf / "supervisord.conf"
 
     def ensure(self, parts: Iterable[Part], directory: Path) -> None:
         """Run supervisord with the configuration of these parts; parts whose configuration changed are stopped."""
-        config = self.stack.conf / "supervisord.conf"
-        write_file(config, supervisor_config(self.stack, parts, directory), mode=0o600)
+        write_file(self._config, supervisor_config(self.stack, parts, directory), mode=0o600)
         self.stack.logs.mkdir(parents=True, exist_ok=True)
-        if self.is_up():
+        if not self.start_again():
             self._reload()
-        else:
-            _start_detached(config)
+
+    def start_again(self) -> bool:
+        """Start supervisord with the configuration that is there; False when one runs. Two callers start one."""
+        with (self.stack.conf / ".supervisord.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self.is_up():
+                return False
+            _start_detached(self._config)
             self._wait(up=True)
+            return True
 
     def _reload(self) -> None:
         added, changed, removed = self._rpc().reloadConfig()[0]
@@ -147,11 +108,25 @@ class Supervisor:
         _ignoring(Faults.NOT_RUNNING, lambda: self._rpc().stopProcess(name, True))
 
     def states(self) -> Mapping[str, PartState]:
-        """State by part; empty when no supervisor runs."""
-        if not self.is_up():
+        """State by part; empty when no supervisor runs, or it is shutting down."""
+        try:
+            states = [_state(row) for row in self._rpc().getAllProcessInfo()]
+        except (OSError, HTTPException, Fault):
             return {}
-        rows = self._rpc().getAllProcessInfo()
-        return {r["name"]: PartState(r["statename"], r["pid"], r["start"], r["spawnerr"]) for r in rows}
+        return {name: self._with_own_pid(name, state) for name, state in states}
+
+    def _with_own_pid(self, name: str, state: PartState) -> PartState:
+        """The part's process itself, where another stands in for it."""
+        process = running(self.stack.state, name) if state.runs else None
+        return replace(state, pid=process.pid) if process else state
+
+    def restarts(self) -> Counter[str]:
+        """How often each part ended by itself in the last hour, so that a crash loop is seen."""
+        log = log_file(self.stack, "supervisord")
+        lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+        since = (datetime.now() - timedelta(seconds=RECENT_SECONDS)).isoformat(sep=" ")  # noqa: DTZ005 - local, as it is
+        ends = (re.match(r"(\S+ \S+) \S+ exited: (\S+) ", line) for line in lines)
+        return Counter(end.group(2) for end in ends if end and end.group(1) > since)
 
     def shutdown(self) -> None:
         """Stop every part and then the supervisor itself."""
@@ -166,6 +141,10 @@ class Supervisor:
             with attempt:
                 if self.is_up() != up:
                     raise TimeoutError(f"supervisord is still {'down' if up else 'up'}; see {self.stack.logs}")
+
+
+def _state(row: dict[str, Any]) -> tuple[str, PartState]:
+    return row["name"], PartState(row["statename"], row["pid"], row["start"], row["spawnerr"])
 
 
 def _ignoring(code: int, call: Any) -> None:

@@ -47,6 +47,10 @@ class GroupState:
     attempts: int
     """Launches since a driver last ran well."""
     last_error: str | None
+    proved: bool
+    """The last driver came as far as a finished batch of each query: what ended it was not its start."""
+    given_up: str | None
+    """Set once supervision launches no more: the fingerprint of what kept failing."""
 
     def stalled(self, after: float) -> bool:
         return self.alive and self.state == "running" and self.progress_age is not None and self.progress_age > after
@@ -59,6 +63,7 @@ _COMPUTED = {
     "alive": "coalesce(lease_until > now(), false) AS alive",
     "launching": f"{_LAUNCHING} AS launching",
     "heartbeat_age": "extract(epoch FROM now() - heartbeat_at)::float AS heartbeat_age",
+    "proved": "coalesce(proved_at > started_at, false) AS proved",
     "progress_age": "extract(epoch FROM now() - last_progress_at)::float AS progress_age",
 }
 SELECT_GROUP = "SELECT {} FROM ops.stream_groups".format(
@@ -99,9 +104,22 @@ def claim_launch(conn: Connection, group: str) -> bool:
 
 def reset_attempts(conn: Connection, group: str) -> None:
     conn.execute(
-        "UPDATE ops.stream_groups SET attempts = 0, launched_at = NULL, last_error = NULL WHERE group_name = %s",
+        """UPDATE ops.stream_groups SET attempts = 0, launched_at = NULL, last_error = NULL, given_up = NULL
+           WHERE group_name = %s""",
         (group,),
     )
+
+
+def forgive(conn: Connection, group: str) -> None:
+    """Count no earlier failure any more; a launch that is under way stays claimed, unlike after `reset_attempts`."""
+    conn.execute(
+        "UPDATE ops.stream_groups SET attempts = 0, last_error = NULL, given_up = NULL WHERE group_name = %s", (group,)
+    )
+
+
+def give_up(conn: Connection, group: str, fingerprint: str) -> None:
+    """Launch no more drivers of what `fingerprint` says, until `reset_attempts` or until it is another."""
+    conn.execute("UPDATE ops.stream_groups SET given_up = %s WHERE group_name = %s", (fingerprint, group))
 
 
 def record_failure(conn: Connection, group: str, error: str) -> None:
@@ -140,22 +158,33 @@ def acquire(conn: Connection, group: str, *, holder: str, pid: int, host: str, f
 
 
 def renew(
-    conn: Connection, lease: Lease, *, ttl: float, state: State, idle: float, settled: bool, note: str | None
+    conn: Connection,
+    lease: Lease,
+    *,
+    ttl: float,
+    state: State,
+    idle: float,
+    proved: bool,
+    settled: bool,
+    note: str | None,
 ) -> Desired:
     """Prolong the lease and give the desired state; raises FencedError once it has expired or was taken over.
 
-    `idle`: seconds for which some query has had records and finished no batch. `settled`: the driver has run well for
-    a while, so that its earlier failures no longer count. `note`: what it waits for, if anything.
+    `idle`: seconds for which some query has had records and finished no batch. `proved`: each has finished one.
+    `settled`: the driver has run well for a while, so that its earlier failures no longer count. `note`: what it waits
+    for, if anything.
     """
     row = conn.execute(
         """UPDATE ops.stream_groups
            SET lease_until = now() + make_interval(secs => %(ttl)s), heartbeat_at = now(), state = %(state)s,
                last_progress_at = now() - make_interval(secs => %(idle)s),
+               proved_at = CASE WHEN %(proved)s THEN now() ELSE proved_at END,
                attempts = CASE WHEN %(settled)s THEN 0 ELSE attempts END,
                last_error = CASE WHEN %(settled)s THEN %(note)s ELSE coalesce(%(note)s, last_error) END
            WHERE group_name = %(group)s AND holder = %(holder)s AND epoch = %(epoch)s AND lease_until > now()
            RETURNING desired""",
-        {**vars(lease), "ttl": ttl, "state": state, "idle": idle, "settled": settled, "note": note},
+        {**vars(lease), "ttl": ttl, "state": state, "idle": idle, "proved": proved}
+        | {"settled": settled, "note": note},
     ).fetchone()
     if row is None:
         raise FencedError(f"the lease of stream group '{lease.group}', epoch {lease.epoch}, is no longer ours")

@@ -21,6 +21,9 @@ CREATE TABLE IF NOT EXISTS ops.stream_groups (
     last_error       text
 );
 
+-- proved_at: when every query of the driver had finished a batch. given_up: fingerprint of what ran when supervision gave up.
+ALTER TABLE ops.stream_groups ADD COLUMN IF NOT EXISTS proved_at timestamptz, ADD COLUMN IF NOT EXISTS given_up text;
+
 CREATE TABLE IF NOT EXISTS ops.landing_offsets (
     source          text NOT NULL,
     kafka_partition integer NOT NULL,

@@ -1,42 +1,36 @@
-"""The driver process of a stream group, as seen from the machine that supervises it."""
+"""The driver of a stream group, as seen from the machine that supervises it."""
 
-import os
-import signal
 import socket
 from collections import deque
+from enum import StrEnum
 
-import psutil
-
-from millrace.launch import APPLICATION, log_file
+from millrace.control.groups import GroupState
+from millrace.driver_process import driver_processes
+from millrace.launch import log_file
 from millrace.settings import Settings
 
-KILL_SECONDS = 10.0
+
+class Seen(StrEnum):
+    """What this machine can tell of a driver's process."""
+
+    RUNS = "runs"
+    """It is there: at work, hung, or stopped by a signal."""
+    ENDED = "ended"
+    ELSEWHERE = "elsewhere"
+    """Another machine's, of which nothing can be told, or nobody's."""
 
 
-def kill_driver(pid: int) -> None:
-    """Kill a driver of this machine with all its processes, and wait until it is gone; nothing if it is already."""
-    if not _is_driver(pid):
-        return
-    os.killpg(pid, signal.SIGKILL)
-    psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=KILL_SECONDS)
+def look(group: GroupState) -> Seen:
+    """The process that holds the group's lease, or held it last."""
+    if group.pid is None or group.host is None:
+        return Seen.ELSEWHERE
+    return look_at(group.pid, group.host)
 
 
-def _is_driver(pid: int) -> bool:
-    """Process ids are used again: make sure that this one still runs the stream application."""
-    try:
-        return any(str(APPLICATION) in part for part in psutil.Process(pid).cmdline())
-    except psutil.NoSuchProcess:
-        return False
-
-
-def has_ended(pid: int, host: str) -> bool:
-    """Whether a process of this machine is over; nothing can be told of another machine's."""
+def look_at(pid: int, host: str) -> Seen:
     if host != socket.gethostname():
-        return False
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
+        return Seen.ELSEWHERE
+    return Seen.RUNS if driver_processes(pid) else Seen.ENDED
 
 
 def log_tail(settings: Settings, group: str, lines: int = 15) -> str:

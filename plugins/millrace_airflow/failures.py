@@ -19,8 +19,7 @@ _NEXT_STEP = {
     ConfigError: "A contract or a setting is wrong. Mend it (`millrace check` shows file and line), then clear this "
     "task.",
     StreamGroupDown: "The streams are down; records wait in Kafka, none is lost. Mend the cause that the log above "
-    "names. The next run of this DAG goes on trying, ever more rarely; to try at once, trigger "
-    f"{names.STREAM_CONTROL_DAG} with 'running'.",
+    f"names, then trigger {names.STREAM_CONTROL_DAG} with 'running'; a changed source, model or job is tried unasked.",
     FencedError: "Another driver has taken over; this one stopped before it wrote. Clear this task if its run must "
     "go on.",
 }

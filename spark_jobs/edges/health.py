@@ -2,9 +2,14 @@
 
 import threading
 import time
+from collections.abc import Callable
 
-FIRST_BATCH = 240.0
-"""Seconds that a query's first batch may take before it counts as idle."""
+FIRST_BATCH = 60.0
+"""Seconds that the application may take to start, and a query for its first batch, before it counts as idle."""
+START = "start"
+"""Stands for the application while no query runs yet."""
+LOOK_AFTER = 5.0
+"""Seconds without a finished batch after which we look whether Spark at least works on one."""
 
 
 class Health:
@@ -13,23 +18,39 @@ class Health:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._finished: dict[str, float] = {}
+        self._unproved: set[str] = set()
         self._waiting: dict[str, str] = {}
+        self._work: dict[str, Callable[[], object]] = {}
+        self._work_seen: dict[str, object] = {}
+        self.started(START)
 
     def started(self, query: str) -> None:
         """The query begins; its first batch compiles code and reads state, and may take long."""
         with self._lock:
+            self._finished.pop(START, None)
+            self._unproved.discard(START)
+            self._unproved.add(query)
+            self._waiting.pop(query, None)
             self._finished[query] = time.monotonic() + FIRST_BATCH
+
+    def watch(self, query: str, work: Callable[[], object]) -> None:
+        """`work` gives a value that changes whenever Spark has done something for the query, within a batch too."""
+        with self._lock:
+            self._work[query] = work
 
     def finished(self, query: str) -> None:
         """The query ended a batch, or had nothing to do."""
         with self._lock:
             self._finished[query] = time.monotonic()
+            self._unproved.discard(query)
             self._waiting.pop(query, None)
 
     def waiting(self, query: str, why: str) -> None:
         """The query waits for a service that is down: neither progress nor a stall."""
         with self._lock:
             self._waiting[query] = why
+            if START in self._finished:
+                self._finished[START] = time.monotonic() + FIRST_BATCH
 
     def came(self, service: str) -> None:
         """The service that something waited for has answered."""
@@ -39,15 +60,37 @@ class Health:
     def forget(self) -> None:
         """No query runs any more."""
         with self._lock:
-            self._finished.clear()
-            self._waiting.clear()
+            for told in (self._finished, self._waiting, self._work, self._work_seen):
+                told.clear()
+            self._unproved.clear()
 
     def idle(self) -> float:
-        """Seconds since the slowest query, of those that wait for no service, finished something."""
+        """Seconds since the slowest query, of those that wait for no service, finished a batch or a part of one."""
+        for query, since in self._idle_queries().items():
+            if since > LOOK_AFTER:
+                self._look_for_work(query)
+        return max(self._idle_queries().values(), default=0.0)
+
+    def proved(self) -> bool:
+        """Whether every query has finished a batch since its start, or waits for a service that is down."""
         with self._lock:
-            moments = [at for query, at in self._finished.items() if query not in self._waiting]
-        return max(0.0, time.monotonic() - min(moments)) if moments else 0.0
+            return bool(self._finished) and self._unproved <= self._waiting.keys()
 
     def note(self) -> str | None:
         with self._lock:
             return "; ".join(f"{query} waits: {why}" for query, why in sorted(self._waiting.items())) or None
+
+    def _idle_queries(self) -> dict[str, float]:
+        now = time.monotonic()
+        with self._lock:
+            return {q: max(0.0, now - at) for q, at in self._finished.items() if q not in self._waiting}
+
+    def _look_for_work(self, query: str) -> None:
+        """A long batch is no stall while Spark's tasks go on finishing."""
+        if (work := self._work.get(query)) is None:
+            return
+        seen = work()
+        with self._lock:
+            if query in self._finished and seen != self._work_seen.get(query, seen):
+                self._finished[query] = time.monotonic()
+            self._work_seen[query] = seen

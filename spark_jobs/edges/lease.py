@@ -7,7 +7,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import Connection
@@ -19,6 +19,7 @@ from millrace.control.groups import Desired, Lease, State
 from millrace.errors import FencedError, TransientError
 from millrace.settings import Settings
 from spark_jobs.edges.health import Health
+from spark_jobs.edges.predecessor import end_predecessor
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -33,9 +34,29 @@ class Fence:
         self.lease = lease
         self._settings = settings
         self._threads = threading.local()
+        self._expires = 0.0
+        self.prolonged(time.monotonic())
+
+    def prolonged(self, asked: float) -> None:
+        """The lease was renewed by a request made at `asked`, of this process's monotonic clock."""
+        self._expires = asked + self._settings.lease_ttl
+
+    @property
+    def expired(self) -> bool:
+        """Whether the lease has run out by our own clock, which ticks on while the process is stopped."""
+        return time.monotonic() > self._expires
+
+    def check(self) -> None:
+        """Raise FencedError if the lease has run out by our own clock: costs nothing, so ask before every write."""
+        if self.expired:
+            raise FencedError(
+                f"the lease of stream group '{self.lease.group}', epoch {self.lease.epoch}, was not renewed for "
+                f"{self._settings.lease_ttl:.0f} s: this process was stopped, or PostgreSQL was away"
+            )
 
     def verify(self) -> None:
         """Raise FencedError unless the lease is ours; while PostgreSQL is away, wait until it would have expired."""
+        self.check()
         patience = Retrying(
             retry=retry_if_exception_type(_TRANSIENT),
             wait=wait_exponential(0.2, max=2),
@@ -71,7 +92,6 @@ class Heartbeat(threading.Thread):
         self.fence, self.health = fence, health
         self._settings = settings
         self._stopped = threading.Event()
-        self._expires = time.monotonic() + settings.lease_ttl
         self._settled_at = time.monotonic() + settings.stall_after
 
     def run(self) -> None:
@@ -88,12 +108,12 @@ class Heartbeat(threading.Thread):
             if not self.jvm_alive():
                 die("the JVM of this driver is gone")
             self.desired = self.fence.run(self._renew)
-            self._expires = began + self._settings.lease_ttl
+            self.fence.prolonged(began)
         except FencedError as error:
             die(str(error))
         except _TRANSIENT as error:
             log.warning("heartbeat: PostgreSQL did not answer: %s", error)
-            if time.monotonic() > self._expires:
+            if self.fence.expired:
                 die("PostgreSQL was away for longer than the lease lasts")
 
     def _renew(self, conn: Connection) -> Desired:
@@ -104,6 +124,7 @@ class Heartbeat(threading.Thread):
             ttl=self._settings.lease_ttl,
             state=self.state,
             idle=idle,
+            proved=self.health.proved(),
             settled=self.state != "starting"
             and idle < self._settings.stall_after / 2
             and time.monotonic() > self._settled_at,
@@ -112,7 +133,8 @@ class Heartbeat(threading.Thread):
 
 
 def take_lease(settings: Settings, conn: Connection, group: str, fingerprint: str) -> Lease:
-    """Take the group's lease for this process; waits once for its length, since a dead driver's lease must run out."""
+    """Take the group's lease for this process; waits once for its length, since a lease may have to run out that a
+    driver of another machine died with. What a dead or hung driver left on this machine is ended first."""
     patience = Retrying(
         retry=retry_if_exception_type(FencedError),
         wait=wait_exponential(1, max=3),
@@ -120,9 +142,8 @@ def take_lease(settings: Settings, conn: Connection, group: str, fingerprint: st
         before_sleep=before_sleep_log(log, logging.INFO),
         reraise=True,
     )
-    groups.read_group(conn, group)
     return patience(
-        groups.acquire,
+        _succeed,
         conn,
         group,
         holder=str(uuid.uuid4()),
@@ -131,6 +152,11 @@ def take_lease(settings: Settings, conn: Connection, group: str, fingerprint: st
         fingerprint=fingerprint,
         ttl=settings.lease_ttl,
     )
+
+
+def _succeed(conn: Connection, group: str, **wanted: Any) -> Lease:
+    end_predecessor(conn, group)
+    return groups.acquire(conn, group, **wanted)
 
 
 def die(reason: str) -> None:

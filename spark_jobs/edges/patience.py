@@ -22,6 +22,8 @@ class Patience:
 
     health: Health
     stopping: threading.Event
+    allowed: Callable[[], None] = lambda: None
+    """Raises before an attempt that must not be made any more: hours may lie between the first and the last."""
 
     def call(self, query: str, what: str, work: Callable[[], T]) -> T:
         """Run `work` until it succeeds; an error that does not pass, or a stop, raises it."""
@@ -31,6 +33,10 @@ class Patience:
             self.health.waiting(query, f"{what}: {cause(error)}" if error else what)
             log.warning("%s: %s failed, attempt %d: %s", query, what, state.attempt_number, error)
 
+        def attempt() -> T:
+            self.allowed()
+            return work()
+
         retrying = Retrying(
             retry=retry_if_exception(passes),
             wait=wait_random_exponential(0.2, max=10),
@@ -39,4 +45,4 @@ class Patience:
             before_sleep=note,
             reraise=True,
         )
-        return retrying(work)
+        return retrying(attempt)

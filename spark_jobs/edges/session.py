@@ -1,5 +1,8 @@
 """Spark sessions: a classic one for the stream application, a Connect one for batch work."""
 
+import json
+from typing import Any
+
 from py4j.protocol import Py4JError
 from pyspark.sql import SparkSession
 
@@ -28,3 +31,21 @@ def is_alive(spark: SparkSession) -> bool:
         return not spark.sparkContext._jsc.sc().isStopped()
     except (Py4JError, OSError):
         return False
+
+
+def work_done(spark: SparkSession, job_group: str) -> tuple[int, int]:
+    """Jobs begun in a group, and tasks finished in those that run: changes whenever Spark gets on with them."""
+    jvm: Any = spark._jvm
+    tracker = spark.sparkContext._jsc.statusTracker()
+
+    def numbers(ids: Any) -> list[int]:
+        return list(json.loads(jvm.java.util.Arrays.toString(ids)))  # one call; an array's items would cost one each
+
+    try:
+        jobs = numbers(tracker.getJobIdsForGroup(job_group))
+        running = set(jobs) & set(numbers(tracker.getActiveJobIds()))
+        infos = [info for job in running if (info := tracker.getJobInfo(job)) is not None]
+        stages = [tracker.getStageInfo(stage) for info in infos for stage in numbers(info.stageIds())]
+        return max(jobs, default=-1), sum(stage.numCompletedTasks() for stage in stages if stage is not None)
+    except (Py4JError, OSError):
+        return -1, -1

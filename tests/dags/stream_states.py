@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from millrace.control.groups import GroupState
 from millrace.settings import Settings
 
-SETTINGS = Settings(stall_after=60.0, restart_attempts=8, restart_backoff_max=300.0)
+SETTINGS = Settings(stall_after=40.0, restart_attempts=8, restart_backoff_max=300.0)
 NOW = datetime(2026, 1, 31, 10, tzinfo=UTC)
 
 
@@ -15,6 +15,7 @@ def group(**changes):
         "host": "here", "state": "running", "alive": True, "launching": False, "lease_until": NOW,
         "launched_at": NOW, "started_at": NOW, "last_progress_at": NOW, "heartbeat_age": 1.0, "progress_age": 2.0,
         "fingerprint": "now", "attempts": 0, "last_error": None,
+        "proved": True, "given_up": None,
     }  # fmt: skip
     return GroupState(**(alive | changes))
 

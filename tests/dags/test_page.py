@@ -62,6 +62,13 @@ def test_an_error_is_shown_and_escaped(page):
     assert "<script>alert" not in text
 
 
+def test_it_says_that_supervision_gave_up_and_why(page):
+    page.groups = [gone(last_error="no such topic", attempts=8, given_up="now")]
+    text = page.client.get("/").text
+    assert "gave up after 8 launches" in text
+    assert "no such topic" in text
+
+
 def test_a_wish_is_recorded_with_who_made_it(page):
     answer = page.client.post("/groups/streams/paused", follow_redirects=False)
     assert (answer.status_code, page.wishes) == (303, [("streams", "paused", "ann")])

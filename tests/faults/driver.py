@@ -13,7 +13,7 @@ import psutil
 import psycopg
 from psycopg.rows import class_row
 
-from deploy.local.supervision import MARK
+from deploy.local.part_process import MARK
 from millrace.launch import submit_command
 from millrace.settings import Settings
 from tests.faults.lab import Lab

@@ -4,7 +4,11 @@ import os
 from dataclasses import dataclass
 from datetime import timedelta
 
+import psycopg
+
 from deploy.local.leftovers import stream_drivers
+from deploy.local.supervision import Supervisor
+from deploy.local.supervisor_config import GUARD
 from millrace import names
 from tests.faults.driver import Held, held, is_running
 from tests.faults.lab import Lab
@@ -39,6 +43,22 @@ class Supervised:
     def drivers(self) -> list[int]:
         """Process groups that drive the group on this machine."""
         return sorted({os.getpgid(p.pid) for p in stream_drivers(self.stack.stack) if is_running(p.pid)})
+
+    def part_pids(self) -> dict[str, int]:
+        """The process of each part that the supervisor keeps running; nothing while there is no supervisor."""
+        states = Supervisor(self.stack.stack).states().items()
+        return {name: state.pid for name, state in states if state.runs and name != GUARD}
+
+    def move(self, host: str) -> None:
+        """Have the driver seem to run on another machine, where nobody here can look or kill."""
+        with psycopg.connect(self.lab.settings.postgres_dsn, connect_timeout=5) as connection:
+            connection.execute(
+                "UPDATE ops.stream_groups SET host = %s WHERE group_name = %s", (host, names.STREAM_GROUP)
+            )
+
+    def log_before(self) -> str:
+        """What the driver before this one has said."""
+        return (self.stack.stack.logs / f"stream-{names.STREAM_GROUP}.log.1").read_text(errors="replace")
 
     def wish(self, desired: str) -> None:
         """What an operator does in the UI."""

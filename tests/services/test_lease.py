@@ -60,7 +60,7 @@ def test_who_was_slow_is_fenced_for_good(conn: Connection, group: str) -> None:
     new = take(conn, group, "b")
     assert new.epoch == old.epoch + 1
     with pytest.raises(FencedError):
-        renew(conn, old, ttl=60, state="running", idle=0, settled=False, note=None)
+        renew(conn, old, ttl=60, state="running", idle=0, proved=False, settled=False, note=None)
     release(conn, old)
     verify(conn, new)
 
@@ -74,11 +74,11 @@ def test_a_released_lease_is_free_at_once(conn: Connection, group: str) -> None:
 def test_a_heartbeat_brings_the_wish_and_the_state(conn: Connection, group: str) -> None:
     lease = take(conn, group, "a")
     set_desired(conn, group, "paused", "someone")
-    assert renew(conn, lease, ttl=60, state="running", idle=90, settled=False, note="waits") == "paused"
+    assert renew(conn, lease, ttl=60, state="running", idle=90, proved=False, settled=False, note="waits") == "paused"
     state = read_group(conn, group)
     assert (state.state, state.desired_by, state.last_error) == ("running", "someone", "waits")
     assert state.stalled(after=60)
-    renew(conn, lease, ttl=60, state="running", idle=0, settled=False, note=None)
+    renew(conn, lease, ttl=60, state="running", idle=0, proved=False, settled=False, note=None)
     assert not read_group(conn, group).stalled(after=60)
 
 
@@ -97,7 +97,7 @@ def test_attempts_count_until_a_driver_has_settled(conn: Connection, group: str)
         assert claim_launch(conn, group)
         record_failure(conn, group, "broken")
     assert (read_group(conn, group).attempts, read_group(conn, group).last_error) == (3, "broken")
-    renew(conn, take(conn, group, "a"), ttl=60, state="running", idle=0, settled=True, note=None)
+    renew(conn, take(conn, group, "a"), ttl=60, state="running", idle=0, proved=False, settled=True, note=None)
     assert (read_group(conn, group).attempts, read_group(conn, group).last_error) == (0, None)
 
 

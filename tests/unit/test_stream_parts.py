@@ -1,7 +1,6 @@
 """The parts of the stream application that need neither Spark nor a service."""
 
 import threading
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,8 +9,8 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 from millrace.clickhouse.client import is_transient
-from millrace.errors import ConfigError, TransientError
-from spark_jobs.edges.health import FIRST_BATCH, Health
+from millrace.errors import ConfigError, FencedError, TransientError
+from spark_jobs.edges.health import Health
 from spark_jobs.edges.kafka_records import starting_offsets
 from spark_jobs.edges.patience import Patience
 from spark_jobs.edges.progress import between
@@ -68,36 +67,26 @@ class TestPatience:
         with pytest.raises(ValueError, match="wrong"):
             Patience(Health(), threading.Event()).call("q", "x", lambda: _raise(ValueError("wrong")))
 
+    def test_an_attempt_that_is_no_longer_allowed_is_not_made(self) -> None:
+        made, allowed = [], iter([None, FencedError("the lease ran out meanwhile")])
+
+        def work() -> None:
+            made.append(1)
+            raise ConnectionError
+
+        def check() -> None:
+            if error := next(allowed):
+                raise error
+
+        with pytest.raises(FencedError):
+            Patience(Health(), threading.Event(), check).call("q", "x", work)
+        assert len(made) == 1
+
     def test_gives_up_when_told_to_stop(self) -> None:
         stopping = threading.Event()
         stopping.set()
         with pytest.raises(TransientError):
             Patience(Health(), stopping).call("q", "x", lambda: _raise(TransientError("away")))
-
-
-class TestHealth:
-    def test_idle_counts_from_the_slowest_query(self) -> None:
-        health = Health()
-        assert health.idle() == 0
-        health.finished("a")
-        assert 0 <= health.idle() < 1
-
-    def test_the_first_batch_may_take_longer(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        health, now = Health(), time.monotonic()
-        health.started("a")
-        monkeypatch.setattr(time, "monotonic", lambda: now + FIRST_BATCH - 1)
-        assert health.idle() == 0
-        monkeypatch.setattr(time, "monotonic", lambda: now + FIRST_BATCH + 60)
-        assert health.idle() == pytest.approx(60, abs=1)
-
-    def test_a_waiting_query_is_no_stall_and_says_what_for(self) -> None:
-        health = Health()
-        health.finished("a")
-        health.waiting("a", "ClickHouse is away")
-        assert health.idle() == 0
-        assert health.note() == "a waits: ClickHouse is away"
-        health.finished("a")
-        assert health.note() is None
 
 
 class _Spark:

@@ -1,5 +1,7 @@
 """The DAG of a stream group: one task that supervises its Spark application, deferred for as long as it runs."""
 
+from datetime import timedelta
+
 from airflow.sdk import DAG
 
 from millrace import names
@@ -8,6 +10,9 @@ from millrace_airflow.builders import documents
 from millrace_airflow.builders.assets import table_asset
 from millrace_airflow.builders.defaults import PLATFORM_OWNER, dag_arguments
 from millrace_airflow.operators.stream_group import StreamGroupOperator
+
+PERSISTENT = 100_000
+"""Retries: what fails here is Airflow or PostgreSQL, and the streams must not stay unwatched once they are back."""
 
 
 def stream_group_dag(catalog: Catalog, group: str) -> DAG:
@@ -21,6 +26,9 @@ def stream_group_dag(catalog: Catalog, group: str) -> DAG:
         StreamGroupOperator(
             task_id="supervise",
             group=group,
+            retries=PERSISTENT,
+            retry_delay=timedelta(seconds=5),
+            retry_exponential_backoff=0,
             outlets=[table_asset("bronze", source.name) for source in catalog.sources],
             doc_md=documents.of_stream_group(catalog, group),
         )

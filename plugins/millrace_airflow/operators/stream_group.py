@@ -7,22 +7,26 @@ from typing import Any, NoReturn
 from airflow.sdk import BaseOperator, Context
 from psycopg import Connection
 
+from millrace.control.alerts import raise_alert
 from millrace.control.database import connect
-from millrace.control.groups import GroupState, Lease, read_group, record_failure, release, reset_attempts, set_desired
+from millrace.control.groups import (
+    GroupState,
+    Lease,
+    forgive,
+    give_up,
+    read_group,
+    record_failure,
+    release,
+    reset_attempts,
+    set_desired,
+)
+from millrace.driver_process import kill_driver
 from millrace.errors import FencedError
 from millrace.launch import launch
 from millrace.settings import settings
-from millrace_airflow.driver import kill_driver, log_tail
-from millrace_airflow.supervision import (
-    SUPERVISOR,
-    Action,
-    Decision,
-    StreamGroupDown,
-    backoff,
-    decide,
-    ended_well,
-    gives_up,
-)
+from millrace_airflow.driver import Seen, log_tail, look
+from millrace_airflow.obstacles import obstacle
+from millrace_airflow.supervision import SUPERVISOR, Action, Decision, StreamGroupDown, backoff, decide, failures
 from millrace_airflow.triggers.stream_group import StreamGroupTrigger, wanted_fingerprint
 
 
@@ -40,76 +44,87 @@ class StreamGroupOperator(BaseOperator):
         self.group = group
 
     def execute(self, context: Context) -> None:
-        self._act(wanted=None, launches=0, waited=False)
+        self._act(wanted=None, waited=False)
 
-    def resume(self, context: Context, event: dict[str, Any], launches: int) -> None:
-        """Continue after the trigger fired; `launches` were made by this task so far."""
+    def resume(self, context: Context, event: dict[str, Any]) -> None:
+        """Continue after the trigger fired."""
         self.log.info("%s: %s", event["action"], event["reason"])
-        replaces = event["action"] == Action.REPLACE
-        wanted = wanted_fingerprint(settings()) if replaces else None
-        self._act(wanted=wanted, launches=launches, waited=event["waited"])
+        believed = event["action"] in (Action.LAUNCH, Action.REPLACE)
+        self._act(wanted=wanted_fingerprint(settings()) if believed else None, waited=event["waited"])
 
-    def _act(self, *, wanted: str | None, launches: int, waited: bool) -> NoReturn:
+    def _act(self, *, wanted: str | None, waited: bool) -> NoReturn:
         with connect(settings()) as conn:
-            group = read_group(conn, self.group)
-            decision = decide(group, wanted, settings(), socket.gethostname())
-            self.log.info("%s is %s: %s", self.group, group.state, decision.reason)
-            match decision.action:
-                case Action.LAUNCH:
-                    self._launch(conn, group, decision, launches, waited=waited)
-                case Action.REPLACE:
-                    self._drain(conn, decision)
-                case Action.KILL:
-                    self._kill(conn, group, decision)
-        self._watch(launches)
+            group, decision = self._look(conn, wanted)
+            if decision.action is Action.KILL:
+                self._bury(conn, group, decision)
+                group, decision = self._look(conn, wanted)
+            if decision.action is Action.LAUNCH:
+                self._launch(conn, group, decision, waited=waited)
+            elif decision.action is Action.REPLACE:
+                self._drain(conn, decision)
+        self._watch()
 
-    def _launch(
-        self, conn: Connection, group: GroupState, decision: Decision, launches: int, *, waited: bool
-    ) -> NoReturn:
-        """Launch a driver, or wait first where earlier ones came to nothing."""
-        failures = 0 if ended_well(group) else group.attempts
-        if gives_up(failures, launches, settings()):
-            self._give_up(group, decision)
-        delay = 0.0 if waited else backoff(failures, settings())
-        if delay:
+    def _look(self, conn: Connection, wanted: str | None) -> tuple[GroupState, Decision]:
+        group = read_group(conn, self.group)
+        blocked = None if group.alive else obstacle(settings())
+        decision = decide(group, wanted, settings(), look(group), blocked)
+        self.log.info("%s is %s: %s", self.group, group.state, decision.reason)
+        return group, decision
+
+    def _launch(self, conn: Connection, group: GroupState, decision: Decision, *, waited: bool) -> NoReturn:
+        """Launch a driver, or wait first where earlier ones came to nothing, or give up."""
+        failed = 0 if group.given_up is not None else failures(group)
+        if failed >= settings().restart_attempts:
+            self._give_up(conn, group, decision)
+        if not waited and (delay := backoff(failed, settings())):
             self.log.warning(log_tail(settings(), self.group))
-            self.log.warning("attempt %d came to nothing; the next launch is in %.0f s", failures, delay)
-            self._watch(launches, delay)
+            self.log.warning("attempt %d came to nothing; the next launch is in %.0f s", failed, delay)
+            self._watch(delay)
+        if not failed:
+            forgive(conn, self.group)
         if group.desired == "drained":
             set_desired(conn, self.group, "running", SUPERVISOR)
-        self._watch(launches + 1, launcher=self._submit(group))
+        self._watch(launcher=self._submit(failed + 1))
 
-    def _submit(self, group: GroupState) -> tuple[int, str] | None:
+    def _submit(self, attempt: int) -> tuple[int, str] | None:
         """Start spark-submit as (pid, host); None when another launch was first."""
         try:
             pid = launch(settings(), self.group)
         except FencedError as error:
             self.log.info("%s; attaching to it", error)
             return None
-        self.log.info("launched process group %d, attempt %d", pid, group.attempts + 1)
+        self.log.info("launched process group %d, attempt %d of %d", pid, attempt, settings().restart_attempts)
         return pid, socket.gethostname()
 
-    def _give_up(self, group: GroupState, decision: Decision) -> NoReturn:
-        raise StreamGroupDown(
-            f"stream group '{self.group}' did not come up in {group.attempts} attempts; {decision.reason}\n"
-            f"{log_tail(settings(), self.group)}"
-        )
+    def _give_up(self, conn: Connection, group: GroupState, decision: Decision) -> NoReturn:
+        from millrace.alerting import show_alerts  # brings ClickHouse's client, which parsing DAGs should not load
+
+        what = f"stream group '{self.group}' did not come up in {group.attempts} attempts; {decision.reason}"
+        give_up(conn, self.group, wanted_fingerprint(settings()) or "")
+        raise_alert(conn, kind="driver_down", subject=self.group, message=what, severity="critical")
+        show_alerts(conn, settings())
+        raise StreamGroupDown(f"{what}\n{log_tail(settings(), self.group)}")
 
     def _drain(self, conn: Connection, decision: Decision) -> None:
         reset_attempts(conn, self.group)
         set_desired(conn, self.group, "drained", SUPERVISOR)
         self.log.info("asked the driver to drain, a new one follows at once: %s", decision.reason)
 
-    def _kill(self, conn: Connection, group: GroupState, decision: Decision) -> None:
-        """Kill a driver of this machine; dead, it needs no lease, so the next one need not wait for it to expire."""
-        assert group.pid is not None, "a driver that holds a lease has told its pid"
-        kill_driver(group.pid)
-        release(conn, Lease(group.group, group.holder or "", group.epoch))
-        record_failure(conn, self.group, decision.reason)
-        self.log.warning("killed process group %d; it restarts from its checkpoint", group.pid)
+    def _bury(self, conn: Connection, group: GroupState, decision: Decision) -> None:
+        """Kill what is left of a driver and give its lease back, so that the next one need not wait until it expires.
 
-    def _watch(self, launches: int, delay: float = 0.0, launcher: tuple[int, str] | None = None) -> NoReturn:
+        Who worked before it died or hung was ended from outside, and is followed at once; else it counts as a failure.
+        """
+        killed = kill_driver(group.pid) if group.pid is not None and look(group) is Seen.RUNS else 0
+        release(conn, Lease(group.group, group.holder or "", group.epoch))
+        if killed:
+            self.log.warning("killed %d processes; it restarts from its checkpoint", killed)
+            raise_alert(conn, kind="driver_stalled", subject=self.group, message=decision.reason, severity="warning")
+        if (group.alive and killed) or not group.proved:
+            record_failure(conn, self.group, decision.reason)
+
+    def _watch(self, delay: float = 0.0, launcher: tuple[int, str] | None = None) -> NoReturn:
         """Defer to the trigger, without a worker slot, until something must be done."""
         not_before = (datetime.now(UTC) + timedelta(seconds=delay)).isoformat() if delay else None
         trigger = StreamGroupTrigger(group=self.group, not_before=not_before, launcher=launcher)
-        self.defer(trigger=trigger, method_name="resume", kwargs={"launches": launches})
+        self.defer(trigger=trigger, method_name="resume")

@@ -1,7 +1,6 @@
 """Watches a stream group in the triggerer, at the cost of one row of PostgreSQL every few seconds."""
 
 import asyncio
-import socket
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Any
@@ -10,20 +9,23 @@ import psycopg
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from millrace.contracts.catalog import read_catalog
+from millrace.control.alerts import Kind
 from millrace.control.database import connect
 from millrace.control.groups import GroupState, read_group, record_failure
 from millrace.errors import ConfigError, TransientError
 from millrace.launch import fingerprint
 from millrace.settings import Settings, settings
-from millrace_airflow.driver import has_ended
+from millrace_airflow.driver import Seen, look, look_at
+from millrace_airflow.obstacles import obstacle
 from millrace_airflow.progress import query_progress, told as told_progress
 from millrace_airflow.supervision import Action, Decision, decide
 
-POLL_SECONDS = 3.0
-FINGERPRINT_EVERY = 4
+POLL_SECONDS = 1.0
+FINGERPRINT_EVERY = 12
 """Polls between two looks at the project's files."""
-RATES_EVERY = 200
+RATES_EVERY = 600
 """Polls between two lines in the task's log that tell how fast the queries go."""
+_ABOUT_DRIVERS: tuple[Kind, ...] = ("driver_down", "driver_stalled")
 
 
 def wanted_fingerprint(chosen: Settings) -> str | None:
@@ -59,6 +61,7 @@ class StreamGroupTrigger(BaseTrigger):
         self._wanted: str | None = None
         self._seen: str | None = None
         self._polls = 0
+        self._was_well = False
 
     def serialize(self) -> tuple[str, dict[str, Any]]:
         path = f"{type(self).__module__}.{type(self).__name__}"
@@ -68,6 +71,9 @@ class StreamGroupTrigger(BaseTrigger):
         told = ""
         while True:
             group, decision = await asyncio.to_thread(self._look)
+            if group is not None and group.alive and group.proved and not self._was_well:
+                self._was_well = True
+                await asyncio.to_thread(self._resolve_alerts)
             if decision.reason != told:
                 self.log.info("%s: %s", self.group, decision.reason)
                 told = decision.reason
@@ -102,15 +108,24 @@ class StreamGroupTrigger(BaseTrigger):
         except (psycopg.OperationalError, TransientError) as error:
             self._conn = None
             return None, Decision(Action.WATCH, f"cannot look, the control plane does not answer: {error}")
-        return group, decide(group, self._wanted, chosen, socket.gethostname())
+        blocked = None if group.alive or group.launching else obstacle(chosen)
+        return group, decide(group, self._wanted, chosen, look(group), blocked)
 
     def _read(self, conn: psycopg.Connection, chosen: Settings) -> GroupState:
         group = read_group(conn, self.group)
         submitted_elsewhere = chosen.stream_deploy_mode == "cluster"
-        if not group.launching or self.launcher is None or submitted_elsewhere or not has_ended(*self.launcher):
+        if not group.launching or self.launcher is None or submitted_elsewhere:
+            return group
+        if look_at(*self.launcher) is not Seen.ENDED:
             return group
         record_failure(conn, self.group, "the process ended before the driver reported; its log says why")
         return read_group(conn, self.group)
+
+    def _resolve_alerts(self) -> None:
+        from millrace.alerting import all_clear  # brings ClickHouse's client, which parsing DAGs should not load
+
+        for kind in _ABOUT_DRIVERS:
+            all_clear(settings(), kind, self.group)
 
     def _refresh_wanted(self, chosen: Settings) -> None:
         """Believe a fingerprint once two looks agree: folders are copied file by file."""

@@ -11,9 +11,11 @@ from pydantic import SecretStr
 
 from deploy.local import airflow_services, clickhouse_server, embedded_clickhouse, kafka_broker, spark_server
 from deploy.local.credentials import NAMES, ensure_secrets
+from deploy.local.part_process import MARK
 from deploy.local.parts import all_parts
 from deploy.local.stack import Stack, this_stack
-from deploy.local.supervision import MARK, inherited, supervisor_config
+from deploy.local.supervision import inherited
+from deploy.local.supervisor_config import supervisor_config
 from millrace.settings import Settings, secrets_file
 
 
