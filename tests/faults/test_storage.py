@@ -13,7 +13,7 @@ from tests.faults.lab import Lab
 from tests.faults.load import Load
 from tests.faults.reconcile import reconcile
 from tests.faults.recovery import covers, in_bronze, newest, recovery
-from tests.faults.services import BLOCK, SmallDisk, hold_for, mounted, on_small_disk, small_disk
+from tests.faults.services import SmallDisk, hold_for, mounted, on_small_disk, small_disk
 from tests.services.platform import await_that
 
 Drive = Callable[[Lab], Driver]
@@ -24,10 +24,9 @@ FULL_FOR = 30
 def full(disk: SmallDisk, load: Load, felt: Callable[[], bool]) -> Iterator[None]:
     """Fill the disk for half a minute, in which somebody has to feel it."""
     disk.fill()
-    free = disk.free
     load.flow(100)
-    await_that(felt, "the full disk to be felt", 120)
-    hold_for(FULL_FOR, lambda: disk.free < free + BLOCK)
+    await_that(lambda: disk.keep_full() and felt(), "the full disk to be felt", 120)
+    hold_for(FULL_FOR, disk.keep_full)
     yield
     disk.give_space()
 
@@ -69,7 +68,7 @@ def test_kafkas_disk_is_full(bench: Bench) -> None:
         disk.fill()
         log = bench.stack.stack.logs / "kafka.log"
         await_that(lambda: "No space left on device" in log.read_text(errors="replace"), "the broker to feel it")
-        hold_for(FULL_FOR, lambda: True)
+        hold_for(FULL_FOR, disk.keep_full)
         disk.give_space()
         bench.stack.start("kafka")
         bench.load.flow(300, seconds=240)
@@ -84,7 +83,7 @@ def test_postgres_disk_is_full(bench: Bench) -> None:
         disk.fill()
         log = bench.stack.stack.logs / "postgres.log"
         await_that(lambda: "No space left on device" in log.read_text(errors="replace"), "PostgreSQL to feel it", 180)
-        hold_for(FULL_FOR, lambda: disk.free < BLOCK)
+        hold_for(FULL_FOR, disk.keep_full)
         disk.give_space()
         bench.stack.start("postgres")
         bench.recover(within=240)
