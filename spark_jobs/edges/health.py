@@ -4,8 +4,11 @@ import threading
 import time
 from collections.abc import Callable
 
-FIRST_BATCH = 60.0
-"""Seconds that the application may take to start, and a query for its first batch, before it counts as idle."""
+START_SECONDS = 300.0
+"""What the application may take from its lease to its first query, before it counts as idle: a machine that does other
+things too needs minutes, and who kills it for that has it begin again."""
+FIRST_BATCH = 120.0
+"""What a query may take for its first batch, before it counts as idle."""
 START = "start"
 """Stands for the application while no query runs yet."""
 LOOK_AFTER = 5.0
@@ -22,13 +25,12 @@ class Health:
         self._waiting: dict[str, str] = {}
         self._work: dict[str, Callable[[], object]] = {}
         self._work_seen: dict[str, object] = {}
-        self.started(START)
+        self._finished[START] = time.monotonic() + START_SECONDS
 
     def started(self, query: str) -> None:
         """The query begins; its first batch compiles code and reads state, and may take long."""
         with self._lock:
             self._finished.pop(START, None)
-            self._unproved.discard(START)
             self._unproved.add(query)
             self._waiting.pop(query, None)
             self._finished[query] = time.monotonic() + FIRST_BATCH
@@ -50,7 +52,7 @@ class Health:
         with self._lock:
             self._waiting[query] = why
             if START in self._finished:
-                self._finished[START] = time.monotonic() + FIRST_BATCH
+                self._finished[START] = time.monotonic() + START_SECONDS
 
     def came(self, service: str) -> None:
         """The service that something waited for has answered."""
@@ -74,7 +76,8 @@ class Health:
     def proved(self) -> bool:
         """Whether every query has finished a batch since its start, or waits for a service that is down."""
         with self._lock:
-            return bool(self._finished) and self._unproved <= self._waiting.keys()
+            queries = self._finished.keys() - {START}
+            return bool(queries) and self._unproved <= self._waiting.keys()
 
     def note(self) -> str | None:
         with self._lock:

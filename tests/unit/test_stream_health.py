@@ -3,7 +3,7 @@
 import pytest
 
 from spark_jobs.edges import health as module
-from spark_jobs.edges.health import FIRST_BATCH, LOOK_AFTER, Health
+from spark_jobs.edges.health import FIRST_BATCH, LOOK_AFTER, START_SECONDS, Health
 
 
 class Clock:
@@ -22,16 +22,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_an_application_that_starts_no_query_becomes_idle(clock: Clock) -> None:
     health = Health()
-    clock.tick(FIRST_BATCH + 10)
+    clock.tick(START_SECONDS + 10)
     assert health.idle() == 10
     assert not health.proved()
 
 
 def test_an_application_that_waits_for_a_service_before_its_queries_is_not_idle(clock: Clock) -> None:
     health = Health()
-    clock.tick(FIRST_BATCH)
+    clock.tick(START_SECONDS)
     health.waiting("Kafka", "away")
-    clock.tick(FIRST_BATCH - 1)
+    clock.tick(START_SECONDS - 1)
     assert health.idle() == 0
 
 
