@@ -77,6 +77,7 @@ def _services(settings: Settings, home: Path, keys: dict[str, str]) -> Sections:
         },
         "api_auth": {"jwt_secret": keys["jwt_secret"]},
         # What a killed component held is taken up again within seconds, not within Airflow's five minutes.
+        "workers": {"execution_api_timeout": 30},  # on a busy machine 5 s failed tasks before they had begun
         "triggerer": {"job_heartbeat_sec": 2, "triggerer_health_check_threshold": 10},
         "scheduler": {
             "orphaned_tasks_check_interval": 10,
