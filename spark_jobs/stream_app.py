@@ -13,6 +13,7 @@ from millrace.contracts.catalog import Catalog
 from millrace.contracts.source import Source
 from millrace.errors import MillraceError
 from millrace.settings import Settings
+from spark_jobs.edges.busy import Busy
 from spark_jobs.edges.checkpoints import Checkpoint, Offsets
 from spark_jobs.edges.clients import Clients
 from spark_jobs.edges.health import Health
@@ -88,7 +89,8 @@ class StreamApp:
             .trigger(processingTime=f"{trigger_ms} milliseconds")
             .start()
         )
-        self.health.watch(query, lambda: work_done(self.spark, str(started.runId)))  # Spark's job group of the query
+        busy, job_group = Busy(), str(started.runId)
+        self.health.watch(query, lambda: busy.look(work_done(self.spark, job_group)))
         return started
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from spark_jobs.edges import health as module
+from spark_jobs.edges.busy import LONGEST_TASK, Busy
 from spark_jobs.edges.health import FIRST_BATCH, LOOK_AFTER, START_SECONDS, Health
 
 
@@ -77,3 +78,20 @@ def test_a_driver_is_proved_once_each_query_has_finished_a_batch_or_waits(clock:
     assert not health.proved()
     health.finished("live")
     assert health.proved()
+
+
+def test_a_jvm_that_computes_counts_for_a_while_though_no_task_ends(clock: Clock) -> None:
+    used = [0.0]
+    busy = Busy(lambda: used[0])
+    clock.tick(10)
+    used[0] += 8
+    assert busy.look("task 3") == ("task 3", 1)
+    clock.tick(10)
+    used[0] += 1
+    assert busy.look("task 3") == ("task 3", 1), "a tenth of a core is what idling costs"
+    clock.tick(LONGEST_TASK)
+    used[0] += LONGEST_TASK
+    assert busy.look("task 3") == ("task 3", 1), "too long for one task"
+    clock.tick(10)
+    used[0] += 10
+    assert busy.look("task 4") == ("task 4", 2)
