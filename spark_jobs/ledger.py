@@ -14,6 +14,7 @@ from spark_jobs.bronze import acceptable, bronze_rows, judged_rows
 from spark_jobs.edges import lake
 from spark_jobs.silver import fresh_rows
 from spark_jobs.sync import clickhouse
+from spark_jobs.transforms.silver import contradiction
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +31,14 @@ def write_ledger(run: BatchRun, name: str) -> Entry:
 
 
 def count_entry(run: BatchRun, source: Source) -> Entry:
-    """What each table holds of the interval. Duplicates are what is acceptable and was not staged for silver.
+    """What each table holds of the interval. Duplicates are acceptable, not staged, and contradict nothing.
 
     Staging folders live a day; for an older run, what would be staged is worked out again.
     """
     staged = lake.read(run.spark, run.staging("silver", source.name))
     fresh = fresh_rows(run, source) if staged is None else staged
     reasons = _rejected(run, source)
+    repeats = acceptable(judged_rows(run, source, run.interval)).count() - fresh.count()
     return Entry(
         source=source.name,
         interval_start=run.interval.start,
@@ -46,7 +48,7 @@ def count_entry(run: BatchRun, source: Source) -> Entry:
         bronze=bronze_rows(run, source, run.interval).count(),
         quarantined=_count(run, "quarantine", source),
         silver=_count(run, "silver", source),
-        duplicates=acceptable(judged_rows(run, source, run.interval)).count() - fresh.count(),
+        duplicates=repeats - reasons.get(contradiction(source), 0),
         rejected=sum(reasons.values()),
         reasons=reasons,
     )
