@@ -17,6 +17,11 @@ from millrace.errors import ConfigError, FencedError
 from millrace.settings import PREFIX, ROOT, Settings
 
 LOG_CONFIG = APPLICATION.parent / "log4j2.properties"
+AVRO_LIMITS = " ".join(
+    f"-Dorg.apache.avro.limits.{what}.maxLength={most}"
+    for what, most in {"string": 67_108_864, "bytes": 67_108_864, "collectionItems": 10_000_000}.items()
+)
+"""Java options. A broken record may announce a text of gigabytes; without a limit Avro makes room for it, and dies."""
 _CODE = ("spark_jobs/*.py", "spark_jobs/edges/*.py", "spark_jobs/transforms/*.py", "millrace/clickhouse/*.py")
 _KEPT_LOGS = 5
 JVM_OPTIONS = "-Djdk.lang.Process.launchMechanism=VFORK"
@@ -51,7 +56,8 @@ def submit_command(settings: Settings, group: str) -> list[str]:
         *("--master", settings.stream_master),
         *("--deploy-mode", settings.stream_deploy_mode),
         *("--driver-memory", settings.stream_memory),
-        *("--driver-java-options", f"{JVM_OPTIONS} -Dlog4j2.configurationFile=file:{LOG_CONFIG}"),
+        *("--driver-java-options", f"{JVM_OPTIONS} {AVRO_LIMITS} -Dlog4j2.configurationFile=file:{LOG_CONFIG}"),
+        *("--conf", f"spark.executor.extraJavaOptions={AVRO_LIMITS}"),
         *_jars(settings),
         *(
             arg

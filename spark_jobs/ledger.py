@@ -18,6 +18,7 @@ from spark_jobs.batch import BatchRun
 from spark_jobs.copies import gold_copies, live_copies, served_copies, unknown_copies
 from spark_jobs.lake_counts import LakeCounts, count_lake
 from spark_jobs.sync import clickhouse
+from spark_jobs.transforms.silver import contradiction
 
 log = logging.getLogger(__name__)
 _RECOUNTED = 3
@@ -78,7 +79,7 @@ def count_entry(run: BatchRun, source: Source) -> tuple[Entry, TransientError | 
         bronze=counts.bronze,
         quarantined=counts.quarantined,
         silver=counts.silver,
-        duplicates=counts.acceptable - counts.fresh,
+        duplicates=counts.acceptable - counts.fresh - counts.reasons.get(contradiction(source), 0),
         rejected=rejected,
         doubled=counts.bronze + counts.quarantined - counts.distinct,
         reasons=counts.reasons,

@@ -1,8 +1,8 @@
 """Bronze to silver for one interval: stage the candidates aside, gate them, publish them insert-only.
 
 A row is a duplicate when an earlier acceptable row of bronze holds the same event id and was appended at most
-`dedup_window` before it. So what an interval gives to silver depends on bronze alone: not on the order in which hours
-are refined, nor on how often.
+`dedup_window` before it; when its content is new for that id, it is rejected instead. So what an interval gives to
+silver depends on bronze alone: not on the order in which hours are refined, nor on how often.
 """
 
 import logging
@@ -21,15 +21,20 @@ from spark_jobs.edges import lake
 from spark_jobs.edges.quarantine_index import index_rejected
 from spark_jobs.gates.result import GateResult
 from spark_jobs.transforms.pii import pseudonymise
-from spark_jobs.transforms.silver import drop_repeats, drop_seen, shape
+from spark_jobs.transforms.silver import contradictions, drop_repeats, drop_seen, shape
 
 log = logging.getLogger(__name__)
 PARTITION = "event_date"
+_POSITION = ("kafka_partition", "kafka_offset")
+_MOST_BROADCAST = 500_000
 
 
 @dataclass(frozen=True)
 class Staged:
-    """What became of the interval's bronze rows: `bronze` = `candidates` + `duplicates` + `rejected`."""
+    """What became of the interval's bronze rows: `bronze` = `candidates` + `duplicates` + `rejected`.
+
+    Duplicates that contradict an earlier event are told from the others, and rejected, when silver is published.
+    """
 
     bronze: int
     candidates: int
@@ -98,13 +103,31 @@ def touched_dates(run: BatchRun, source: Source) -> tuple[str, ...]:
 def _publish_rejected(run: BatchRun, source: Source) -> int:
     path = run.path("rejected", source.name)
     refused = judged_rows(run, source, run.interval).where(F.col(REASON.name).isNotNull())
-    rows = refused.withColumn(STAGE.name, F.lit("silver"))
+    others = contradicting_rows(run, source)
+    rows = (refused.unionByName(others) if others else refused).withColumn(STAGE.name, F.lit("silver"))
     there = f"{lake.in_hours_of(run.interval)} AND {lake.appended_in(run.interval)}"
     count = rows.count()
     if count or not run.spark.read.format("delta").load(path).where(there).isEmpty():
         lake.replace_where(rows, path, there)
         index_rejected(run.settings, source.name, run.spark.read.format("delta").load(path).where(there))
     return count
+
+
+def contradicting_rows(run: BatchRun, source: Source) -> DataFrame | None:
+    """The interval's rows that have the id of an earlier event and other content; None when no id came again.
+
+    Whole rows of the dedup window are read only for ids of rows that were not staged: those that came before.
+    """
+    staged = run.spark.read.format("delta").load(run.staging("silver", source.name))
+    within = acceptable(judged_rows(run, source, run.interval))
+    count = within.count() - staged.count()
+    if not count:
+        return None
+    repeats = within.join(staged.select(*_POSITION), [*_POSITION], "left_anti").select(source.event.id)
+    ids = F.broadcast(repeats) if count <= _MOST_BROADCAST else repeats
+    reach = Interval(run.interval.before(source.dedup_window).start, run.interval.end)
+    concerned = acceptable(judged_rows(run, source, reach)).join(ids, source.event.id, "left_semi")
+    return concerned.transform(contradictions, source).where(lake.appended_in(run.interval))
 
 
 def _same_event(interval: Interval, source: Source) -> str:

@@ -3,12 +3,16 @@
 import hashlib
 import logging
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
+import pyarrow as pa
+import pyarrow.compute as pc
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from millrace import names
 from millrace.contracts.model import StreamModel
+from millrace.contracts.source import Source
 from spark_jobs.edges.checkpoints import Checkpoint
 from spark_jobs.edges.kafka_records import read_records
 from spark_jobs.edges.model_results import ModelTable, ResultTopic
@@ -38,14 +42,14 @@ def _start(app: StreamApp, model: StreamModel) -> StreamingQuery:
         .transform(observed, source)
         .transform(refined_rows, source, key)
         .transform(timely, source)
-        .transform(without_duplicates, model)
+        .transform(without_duplicates, source, model)
     )
     rows.createOrReplaceTempView(source.name)
     results = app.spark.sql(model.sql).transform(portable)
     return app.start(
         names.stream_query(model.name),
         results,
-        ModelBatches(app, model, results).publish,
+        ModelBatches(app, source, model, results).publish,
         checkpoint=checkpoint,
         trigger_ms=int(model.trigger.total_seconds() * 1000),
         mode=model.output,
@@ -63,6 +67,7 @@ class ModelBatches:
     """Where one model's results go."""
 
     app: StreamApp
+    source: Source
     model: StreamModel
     results: DataFrame
     table: ModelTable = field(init=False)
@@ -76,12 +81,26 @@ class ModelBatches:
 
     def publish(self, results: DataFrame, batch_id: int) -> None:
         """To ClickHouse, where a later row of the same key wins, then to the topic, keyed likewise."""
-        query = names.stream_query(self.model.name)
+        query, checkpoint = names.stream_query(self.model.name), checkpoint_of(self.app, self.model)
         changed = results.toArrow()
+        changed = since(changed, self.model.key, checkpoint.created() - self._reach()) if changed.num_rows else changed
         if not changed.num_rows:
             return
-        token = f"{query}:{checkpoint_of(self.app, self.model).identity()}:{batch_id}"
+        token = f"{query}:{checkpoint.identity()}:{batch_id}"
         version = (self.app.fence.lease.epoch << 40) + batch_id
         self.app.patience.call(query, "ClickHouse", lambda: self.table.insert(changed, version, token))
         if self.topic:
             self.topic.send(changed)
+
+    def _reach(self) -> timedelta:
+        """How far back the topic surely held everything when the query began without a checkpoint.
+
+        What began earlier was counted in part only, and must not replace what was counted whole.
+        """
+        return self.source.topic.retention - self.source.event.lateness
+
+
+def since(results: pa.Table, key: tuple[str, ...], start: datetime) -> pa.Table:
+    """The results of windows that begin at `start` or later, by the first time in the key; all where it has none."""
+    timed = next((name for name in key if pa.types.is_timestamp(results.schema.field(name).type)), None)
+    return results.filter(pc.field(timed) >= pa.scalar(start, results.schema.field(timed).type)) if timed else results

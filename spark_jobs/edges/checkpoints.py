@@ -31,6 +31,11 @@ class Checkpoint:
         """The id that changes when the checkpoint is lost and made anew."""
         return str(json.loads(self._read("metadata"))["id"])
 
+    def created(self) -> datetime:
+        """When the query first started from here."""
+        modified = self._files.getFileStatus(self._new_path(f"{self.path}/metadata")).getModificationTime()
+        return datetime.fromtimestamp(modified / 1000, UTC)
+
     def exists(self) -> bool:
         return bool(self._batches("offsets"))
 

@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame, functions as F
 
 from millrace.contracts import avro
 from millrace.contracts.source import Source
-from spark_jobs.transforms.avro_records import SCHEMA_ID, is_sound, with_event
+from spark_jobs.transforms.avro_records import KNOWN, SCHEMA_ID, is_whole, with_event
 from spark_jobs.transforms.rules import describe
 
 
@@ -14,18 +14,24 @@ def with_each_field(records: DataFrame, source: Source, schemas: Mapping[int, st
     return with_event(records, source, schemas)
 
 
-def reasons(source: Source) -> list[Column]:
+def reasons(_: Source) -> list[Column]:
     """Why the bytes are no record; null where they are one."""
     return [
         F.when(F.col(SCHEMA_ID).isNull(), F.lit("not in Confluent's wire format")),
+        F.when(~F.col(KNOWN), F.concat(F.lit("the registry has no schema id "), F.col(SCHEMA_ID))),
         F.when(
-            ~is_sound(source),
-            F.concat(F.lit("no record of schema id "), F.col(SCHEMA_ID), F.lit(", or no such schema in the registry")),
+            ~is_whole(),
+            F.concat(
+                F.lit("no record of schema id "), F.col(SCHEMA_ID), F.lit(": broken, cut off, or bytes after its end")
+            ),
         ),
     ]
 
 
 def mismatch(field: avro.Column, value: Column) -> Column:
-    """Avro has typed the field already; what may be missing is its value."""
-    expected = f"expected {describe(field)}, found nothing"
-    return F.when(value.isNull() & F.lit(not field.nullable), F.lit(expected))
+    """Avro has typed the field already; what may be missing is its value, and what may be wrong a text's bytes."""
+    expected = f"expected {describe(field)}, found "
+    missing = F.when(value.isNull() & F.lit(not field.nullable), F.lit(expected + "nothing"))
+    if field.spark_type != "string":
+        return missing
+    return F.coalesce(missing, F.when(~F.is_valid_utf8(value), F.lit(expected + "bytes that are not UTF-8")))

@@ -3,29 +3,45 @@
 import json
 from collections.abc import Callable, Mapping
 from functools import reduce
+from operator import and_
 
 from pyspark.sql import Column, DataFrame, functions as F
 from pyspark.sql.avro.functions import from_avro
 
 from millrace.contracts.source import Source
 
-SCHEMA_ID, PAYLOAD = "_schema_id", "_payload"
-WORKING = (SCHEMA_ID, PAYLOAD, "_decoded")
+SCHEMA_ID, PAYLOAD, KNOWN, DECODED, END = "_schema_id", "_payload", "_known", "_decoded", "_end"
+WORKING = (SCHEMA_ID, PAYLOAD, KNOWN, DECODED)
 """Columns that `with_event` leaves for the other functions here; the caller drops them."""
 _HEADER = 5
+_MARK = b"\x9eMr\xe7"
+"""Read back after each record as a field of its own: where it is not found, the record was cut off, or bytes follow."""
+_END_FIELD = {"name": END, "type": {"type": "fixed", "name": "MillraceEnd", "size": len(_MARK)}}
 
 
 def with_event(records: DataFrame, source: Source, schemas: Mapping[int, str]) -> DataFrame:
     """Add `event`: read with the writer's schema that the record names, into the contract's."""
-    options = {"mode": "PERMISSIVE", "avroSchema": source.record.text}
-    decoded = _by_schema(schemas, lambda text: from_avro(PAYLOAD, text, options))
-    fields = [F.col("_decoded")[f.name].cast(f.spark_type).alias(f.name) for f in source.record.fields]
+    options = {"mode": "PERMISSIVE", "avroSchema": _marked(source.record.text)}
+    decoded = _by_schema(schemas, lambda text: from_avro(PAYLOAD, _marked(text), options))
+    fields = [F.col(DECODED)[f.name].cast(f.spark_type).alias(f.name) for f in source.record.fields]
     return (
         with_schema_id(records)
-        .withColumn(PAYLOAD, F.expr(f"substring(value, {_HEADER + 1})"))
-        .withColumn("_decoded", decoded if decoded is not None else F.lit(None).cast(f"struct<{_ddl(source)}>"))
+        .withColumns({PAYLOAD: _payload(source), KNOWN: F.col(SCHEMA_ID).isin(*schemas)})
+        .withColumn(DECODED, decoded if decoded is not None else F.lit(None).cast(f"struct<{_ddl(source)}>"))
         .withColumn("event", F.struct(*fields))
     )
+
+
+def _payload(source: Source) -> Column:
+    """The record's bytes and our mark; null when there are more than the contract allows."""
+    body = F.concat(F.expr(f"substring(value, {_HEADER + 1})"), F.lit(_MARK))
+    return F.when(F.octet_length("value") <= source.topic.max_record_bytes, body)
+
+
+def _marked(text: str) -> str:
+    """The record schema with one more field at its end."""
+    schema = json.loads(text)
+    return json.dumps({**schema, "fields": [*schema["fields"], _END_FIELD]})
 
 
 def with_schema_id(records: DataFrame) -> DataFrame:
@@ -37,8 +53,14 @@ def with_schema_id(records: DataFrame) -> DataFrame:
 
 
 def is_sound(source: Source) -> Column:
-    """True when the bytes are a record of a known schema: of one that is not, Spark makes nothing but nulls."""
-    return reduce(lambda a, b: a | b, [F.col("event")[name].isNotNull() for name in source.fields])
+    """True when the bytes are one whole record of a known schema, and its texts are UTF-8."""
+    texts = [F.col(DECODED)[f.name] for f in source.record.fields if f.spark_type == "string"]
+    return reduce(and_, [is_whole(), *[F.coalesce(F.is_valid_utf8(text), F.lit(True)) for text in texts]])
+
+
+def is_whole() -> Column:
+    """True when our mark came back: not one byte of the record was too few, or too many."""
+    return F.coalesce(F.col(DECODED)[END] == F.lit(_MARK), F.lit(False))
 
 
 def unknown_fields(source: Source, schemas: Mapping[int, str]) -> Column:
@@ -66,4 +88,4 @@ def _extra_json(text: str, source: Source) -> Column:
 
 
 def _ddl(source: Source) -> str:
-    return ", ".join(f"`{f.name}`: {f.spark_type}" for f in source.record.fields)
+    return ", ".join([*(f"`{f.name}`: {f.spark_type}" for f in source.record.fields), f"`{END}`: binary"])

@@ -30,11 +30,7 @@ def judge(df: DataFrame, source: Source, rules: Mapping[str, str]) -> DataFrame:
 def drop_repeats(df: DataFrame, source: Source) -> DataFrame:
     """Keep a row unless the same event was appended within the dedup window before it, in this data frame."""
     before = F.lag("append_time").over(Window.partitionBy(source.event.id).orderBy(*_ORDER))
-    return (
-        df.withColumn("_before", before)
-        .where(F.col("_before").isNull() | ~_within(F.col("append_time"), F.col("_before"), source.dedup_window))
-        .drop("_before")
-    )
+    return df.withColumn("_before", before).where(~_recent("_before", source)).drop("_before")
 
 
 def drop_seen(df: DataFrame, earlier: DataFrame, source: Source) -> DataFrame:
@@ -43,6 +39,30 @@ def drop_seen(df: DataFrame, earlier: DataFrame, source: Source) -> DataFrame:
     same_event = F.col(source.event.id) == F.col("_seen_id")
     recently = _within(F.col("append_time"), F.col("_seen_at"), source.dedup_window)
     return df.join(seen, same_event & recently, "left_anti")
+
+
+def contradictions(df: DataFrame, source: Source) -> DataFrame:
+    """Rows that repeat an event id within the dedup window, with a content that it did not have before in it.
+
+    Of each other content the first row is told, with its `reason`; what repeats it is a repeat.
+    """
+    content = F.to_json(F.struct(*(_exact(field) for field in source.record.fields)))
+    by_id, by_content = Window.partitionBy(source.event.id), Window.partitionBy(source.event.id, "_content")
+    before = F.lag("append_time")
+    return (
+        df.withColumn("_content", content)
+        .withColumns(
+            {"_before": before.over(by_id.orderBy(*_ORDER)), "_same": before.over(by_content.orderBy(*_ORDER))}
+        )
+        .where(_recent("_before", source) & ~_recent("_same", source))
+        .drop("_content", "_before", "_same")
+        .withColumn("reason", F.lit(contradiction(source)))
+    )
+
+
+def contradiction(source: Source) -> str:
+    """The reason under which such rows are rejected."""
+    return f"{source.event.id}: same id as an earlier event, other content"
 
 
 def shape(df: DataFrame, source: Source, processed_at: datetime) -> DataFrame:
@@ -71,6 +91,17 @@ def _event_rules(source: Source) -> dict[str, Column]:
 
 def _within(later: Column, earlier: Column, span: timedelta) -> Column:
     return F.unix_micros(later) - F.unix_micros(earlier) <= F.lit(span // timedelta(microseconds=1))
+
+
+def _recent(before: str, source: Source) -> Column:
+    """True when the row was appended within the dedup window after the time in `before`; false where that is null."""
+    return F.coalesce(_within(F.col("append_time"), F.col(before), source.dedup_window), F.lit(False))
+
+
+def _exact(field: avro.Column) -> Column:
+    """The field as JSON shows it; times as text, of which JSON would keep milliseconds only."""
+    value = F.col(field.name)
+    return (value.cast("string") if field.spark_type == "timestamp" else value).alias(field.name)
 
 
 def _column(df: DataFrame, column: avro.Column) -> Column:

@@ -17,9 +17,13 @@ def timely(rows: DataFrame, source: Source) -> DataFrame:
     return rows.filter(F.col("good") & (F.col("event_time") <= F.col("append_time") + lateness)).drop("good")
 
 
-def without_duplicates(rows: DataFrame, model: StreamModel) -> DataFrame:
-    """Set the model's watermark, and let each event id pass once within it."""
-    delay = f"{int(model.watermark.total_seconds())} seconds"
+def without_duplicates(rows: DataFrame, source: Source, model: StreamModel) -> DataFrame:
+    """Set the model's watermark, and let each event id pass once within it.
+
+    A clock may be fast by the lateness and still be timely. It pushes the watermark by as much, and that is added to
+    the delay, so that everybody else keeps what the model promises.
+    """
+    delay = f"{int((model.watermark + source.event.lateness).total_seconds())} seconds"
     return rows.withWatermark("event_time", delay).dropDuplicatesWithinWatermark(["_id_hash"]).drop("_id_hash")
 
 

@@ -11,7 +11,7 @@ from pyspark.sql import SparkSession
 
 from deploy.local import downloads
 from millrace.contracts.catalog import read_catalog
-from millrace.launch import spark_jars
+from millrace.launch import AVRO_LIMITS, spark_jars
 from millrace.settings import read_settings
 from spark_jobs.edges.conf import spark_conf
 from tests.spark.tiny_lake import TinyLake
@@ -27,7 +27,7 @@ def spark() -> Iterator[SparkSession]:
     # Rows are few: compiling code for them would cost more than it saves.
     own = {
         "spark.driver.memory": "1g",
-        "spark.driver.extraJavaOptions": "-XX:+UseSerialGC",
+        "spark.driver.extraJavaOptions": f"-XX:+UseSerialGC {AVRO_LIMITS}",
         "spark.ui.enabled": "false",
         "spark.sql.shuffle.partitions": "1",
         "spark.sql.codegen.wholeStage": "false",

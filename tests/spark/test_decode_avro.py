@@ -58,15 +58,30 @@ def record(number: int, text: str, **values: Any) -> bytes:
 
 
 GOOD = [record(1, OLD), record(2, CURRENT, note="hi"), record(3, NEWER, note=None, seat=7)]
-BAD = {
+BROKEN = "no record of schema id 2: broken, cut off, or bytes after its end"
+WHOLE = record(2, CURRENT, note="hi")
+HUGE = b"\xfe\xff\xff\xff\x0f"
+"""The length 2,147,483,647, as Avro writes it."""
+BAD: dict[bytes | None, str] = {
     None: "no value (a tombstone)",
+    b"": "not in Confluent's wire format",
     b"{}": "not in Confluent's wire format",
-    record(9, CURRENT): "no record of schema id 9, or no such schema in the registry",
-    record(2, CURRENT)[:9]: "no record of schema id 2, or no such schema in the registry",
+    b"\1" + WHOLE[1:]: "not in Confluent's wire format",
+    record(9, CURRENT): "the registry has no schema id 9",
+    record(2**32 - 1, CURRENT): "the registry has no schema id 4294967295",
+    WHOLE + b"\0": BROKEN,
+    WHOLE + WHOLE: BROKEN,
+    b"\0\0\0\0\2" + HUGE: BROKEN,
+    b"\0\0\0\0\2" + HUGE + WHOLE[6:]: BROKEN,
+    b"\0\0\0\0\2" + b"\xff" * 12: BROKEN,
+    WHOLE[:5] + b"\4\xff\xff" + WHOLE[7:]: "id: expected string, found bytes that are not UTF-8",
+    record(2, CURRENT, note="x" * 1_048_576): "record of 1048608 bytes, the contract allows 1048576",
     record(2, CURRENT, price=float("nan")): "price: expected double, found NaN",
+    record(2, CURRENT, price=float("-inf")): "price: expected double, found -Infinity",
     record(2, CURRENT, at=datetime(9000, 1, 1, tzinfo=UTC)): (
         "at: expected 1970-01-01 to 2100-01-01, found 9000-01-01 00:00:00"
     ),
+    **{WHOLE[:cut]: BROKEN for cut in range(6, len(WHOLE))},
 }
 
 
@@ -89,7 +104,7 @@ def test_each_writer_is_read_into_the_contract(spark: SparkSession, source: Sour
 def test_bad_records_are_told_why(spark: SparkSession, source: Source) -> None:
     values = [(n, bytearray(v) if v is not None else None) for n, v in enumerate(BAD)]
     df = spark.createDataFrame(values, "n int, value binary")
-    assert not any(row.good for row in decode(df, source, SCHEMAS).collect())
+    assert not any(row.good for row in decode(df, source, SCHEMAS).select("good").collect())
     assert [r.reason for r in explain(df, source, SCHEMAS).orderBy("n").collect()] == list(BAD.values())
 
 

@@ -1,13 +1,14 @@
 """The medallion on a lake of a few rows: what is published, and that nothing changes when it is done again."""
 
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from spark_jobs.bronze import bronze_rows
 from spark_jobs.edges.lake import appended_in
 from spark_jobs.gold import publish_gold, stage_gold
 from spark_jobs.silver import publish_silver, stage_silver, touched_dates
-from tests.spark.tiny_lake import SOURCE, TinyLake, event
+from tests.spark.tiny_lake import SOURCE, TEN, Row, TinyLake, event
 
 MODELS = ("fact_events", "user_days", "dim_users", "kpi_conversion_rate")
 TABLES = (("silver", SOURCE), ("rejected", SOURCE), *(("gold", model) for model in MODELS))
@@ -17,7 +18,7 @@ def test_an_hour_becomes_silver_and_gold_and_two_more_runs_change_no_column(lake
     lake.land(
         event(0, 0, user_id=1, event_type="login"),
         event(1, 1, user_id=2, event_type="purchase"),
-        event(2, 2, event_id="e1"),
+        event(2, 2, event_id="e1", user_id=2, event_type="purchase", timestamp=TEN + timedelta(minutes=1)),
         event(3, 3, event_id=" "),
         event(4, 4, timestamp=datetime(1999, 12, 31, tzinfo=UTC)),
         event(5, 5, timestamp=datetime(2026, 1, 4, tzinfo=UTC)),
@@ -133,3 +134,42 @@ def test_an_interval_reads_the_files_of_its_hours_only(lake: TinyLake):
     merge = lake.spark.sql(f"DESCRIBE HISTORY delta.`{lake.path('gold', 'fact_events')}` LIMIT 1").collect()[0]
     assert merge["operationMetrics"]["numTargetFilesAdded"] == "1"
     assert merge["operationMetrics"]["numTargetFilesRemoved"] == "0"
+
+
+def other(offset: int, minute: float, **values: Any) -> Row:
+    """An event with the id, the page and the time of the event at offset 0."""
+    return event(offset, minute, **{"event_id": "e0", "timestamp": TEN, **values})
+
+
+def test_the_same_id_with_other_content_is_told_once(lake: TinyLake):
+    """Whatever the order of the runs, and though hours are refined in pieces."""
+    lake.land(
+        other(0, 0),
+        other(1, 1),
+        other(2, 2, page="/b"),
+        other(3, 3, page="/b"),
+        other(4, 4, timestamp=TEN + timedelta(microseconds=1)),
+        other(5, 61, unknown_fields='{"x": 1}'),
+        other(6, 62, page="/c"),
+        event(7, 63),
+    )
+    for number, (start, end) in enumerate([(1, 2), (0, 0.05), (0, 1), (1, 2)]):
+        lake.refine(start, end, run_id=f"run {number}")
+        reasons = {row["kafka_offset"]: row["reason"] for row in lake.rows("rejected", SOURCE)}
+    assert sorted(reasons) == [2, 4, 6]
+    assert set(reasons.values()) == {"event_id: same id as an earlier event, other content"}
+    assert sorted(row["kafka_offset"] for row in lake.rows("silver", SOURCE)) == [0, 7]
+
+
+def test_an_id_may_come_again_when_the_window_is_over(lake: TinyLake):
+    days = lake.catalog.source(SOURCE).dedup_window / timedelta(hours=1)
+    lake.land(other(0, 0), other(1, days * 60 + 1, page="/b"), other(2, days * 60 + 2, page="/c"))
+    lake.refine(days, days + 1)
+    assert [row["kafka_offset"] for row in lake.rows("rejected", SOURCE)] == [2]
+
+
+def test_one_id_a_thousand_times(lake: TinyLake):
+    lake.land(*(other(n, n / 100, page=f"/{n % 4}") for n in range(1000)))
+    lake.refine(0, 1)
+    assert [row["kafka_offset"] for row in lake.rows("rejected", SOURCE)] == [1, 2, 3]
+    assert [row["kafka_offset"] for row in lake.rows("silver", SOURCE)] == [0]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
@@ -15,10 +16,18 @@ from spark_jobs.edges.kafka_records import starting_offsets
 from spark_jobs.edges.patience import Patience
 from spark_jobs.edges.progress import between
 from spark_jobs.edges.upkeep import Upkeep
+from spark_jobs.stream_model import since
 
 
 def test_partitions_without_rows_start_at_the_beginning() -> None:
     assert starting_offsets("t", 3, {0: 5, 2: 7}) == '{"t": {"0": 5, "1": -2, "2": 7}}'
+
+
+def test_windows_that_began_before_the_topic_does_are_not_published() -> None:
+    starts = [datetime(2026, 1, 1, hour, tzinfo=UTC) for hour in range(3)]
+    results = pa.table({"window_start": pa.array(starts, pa.timestamp("us", "UTC")), "source": ["a", "b", "c"]})
+    assert since(results, ("source", "window_start"), starts[1])["source"].to_pylist() == ["b", "c"]
+    assert since(results, ("source",), starts[1]) == results
 
 
 @pytest.mark.parametrize(
