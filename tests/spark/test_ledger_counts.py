@@ -1,13 +1,14 @@
 """The ledger's counts over a lake of a few rows: each layer, duplicates, doubles, and gold's base."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from millrace.control.ledger import Copy
 from spark_jobs.copies import gold_copies
 from spark_jobs.lake_counts import LakeCounts, count_lake
-from tests.spark.tiny_lake import SOURCE, TinyLake, event
+from tests.spark.tiny_lake import SOURCE, TEN, TinyLake, event
 
 
 @pytest.fixture
@@ -17,8 +18,8 @@ def refined(lake: TinyLake):
         event(0, -5),
         event(1, 0),
         event(2, 1),
-        event(3, 2, event_id="e1"),
-        event(4, 3, event_id="e0"),
+        event(3, 2, event_id="e1", timestamp=TEN),
+        event(4, 3, event_id="e0", timestamp=TEN - timedelta(minutes=5)),
         event(5, 4, event_id=" "),
         event(6, 59),
         event(7, 60),
