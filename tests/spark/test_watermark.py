@@ -36,7 +36,7 @@ def counts(
 ) -> dict[int, int]:
     """Events per window (its start in minutes after noon) after all batches, each a file that comes by itself."""
     inbox, counted = folder / "in", folder / "out"
-    rows = spark.readStream.schema(RECORDS).option("maxFilesPerTrigger", 1).parquet(str(inbox))
+    rows = spark.readStream.schema(RECORDS).options(maxFilesPerTrigger=1, recursiveFileLookup=True).parquet(str(inbox))
     timed = rows.transform(decode, source).transform(refined_rows, source, b"key").transform(timely, source)
     windows = (
         without_duplicates(timed, source, model)
