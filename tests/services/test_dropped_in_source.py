@@ -88,9 +88,9 @@ def test_a_bad_batch_is_stopped_by_its_gate(platform: Platform, lab: datetime) -
     send(platform, [(now(), reading(1000 + n, now(), 900.0 if n == 3 else 21.0)) for n in range(10)])
     run = platform.api.trigger(DAG, **{"from": start.isoformat(), "to": now().isoformat()})
     assert platform.await_run(DAG, run) == "failed"
-    [gate] = platform.failed_tasks(DAG, run)
-    assert gate == "silver_readings.gate"
-    log = platform.log_of(DAG, run, gate)
+    assert set(platform.failed_tasks(DAG, run)) == {"silver_readings.gate", "ledger.readings"}
+    assert "DOES NOT BALANCE" in platform.log_of(DAG, run, "ledger.readings"), "what was kept out is missing in silver"
+    log = platform.log_of(DAG, run, "silver_readings.gate")
     assert "expect_column_values_to_be_between" in log
     assert "celsius" in log
     assert lake_rows(platform.settings, "silver", "readings", "SELECT reading_id FROM t") == before
