@@ -2,7 +2,6 @@
 
 import getpass
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -18,7 +17,7 @@ from millrace.control.database import connect
 from millrace.control.quarantine import read_plans
 from millrace.errors import ConfigError
 from millrace.quarantine.index import GroupLine, as_json, find_group, read_groups, read_records
-from millrace.quarantine.job import job_lines, run_job
+from millrace.quarantine.job import run_job
 from millrace.quarantine.report import Applied, Report, markdown
 from millrace.quarantine.request import Request, Selection, request_from
 from millrace.settings import settings
@@ -92,12 +91,10 @@ def export(
     if to.exists():
         raise ConfigError(f"{to} exists; give another name")
     found = find_group(connect_clickhouse(settings()), group)
-    written = 0
+    lines = _contents(found, since=since, until=until, limit=limit)
     to.touch(mode=0o600)
-    with to.open("w") as file:
-        for written, line in enumerate(_contents(found, since=since, until=until, limit=limit), 1):  # noqa: B007
-            file.write(json.dumps(line) + "\n")
-    Console().print(f"wrote {written:,} records to {to}")
+    to.write_text("".join(json.dumps(line) + "\n" for line in lines))
+    Console().print(f"wrote {len(lines):,} records to {to}")
 
 
 @commands.command()
@@ -148,7 +145,7 @@ def plans(limit: Annotated[int, typer.Option(min=1, help="How many, the newest f
 
 def _carry_out(request: Request, dry_run: bool, yes: bool, as_json_lines: bool) -> None:
     """Plan, show, ask, apply."""
-    report = Report.model_validate(run_job("plan", request))
+    report = Report.model_validate(run_job("plan", request)[0])
     stops = dry_run or report.nothing_to_do
     if not as_json_lines:
         Console().print(Markdown(markdown(report)))
@@ -158,7 +155,7 @@ def _carry_out(request: Request, dry_run: bool, yes: bool, as_json_lines: bool) 
         return
     if not yes:
         typer.confirm("Apply this plan?", abort=True)
-    applied = Applied.model_validate(run_job("apply", {"plan_id": report.plan_id, "by": request.by}))
+    applied = Applied.model_validate(run_job("apply", {"plan_id": report.plan_id, "by": request.by})[0])
     if as_json_lines:
         _print_json(report.model_dump(mode="json") | applied.model_dump())
     else:
@@ -177,10 +174,10 @@ def _request(group: GroupLine, **wanted: Any) -> Request:
 
 def _contents(
     group: GroupLine, *, since: datetime | None = None, until: datetime | None = None, limit: int | None = None
-) -> Iterator[dict[str, Any]]:
+) -> list[dict[str, Any]]:
     chosen = {"source": group.source, "stage": group.stage, "group": group.group_id}
     selection = Selection.model_validate(chosen | {"since": _utc(since), "until": _utc(until), "limit": limit})
-    return job_lines("records", selection)
+    return run_job("records", selection)
 
 
 def _utc(moment: datetime | None) -> datetime | None:

@@ -4,8 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator
 from typing import Any
 
 from millrace import errors
@@ -14,42 +12,32 @@ from millrace.errors import MillraceError, TransientError
 from millrace.settings import ROOT
 
 MODULE = "spark_jobs.quarantine_job"
-_REFUSAL = {"error", "message"}
+_REFUSED = 3
 
 
-def run_job(command: str, argument: Strict | dict[str, str]) -> dict[str, Any]:
-    """The one line of the job's answer."""
-    [answer] = job_lines(command, argument)
-    return answer
-
-
-def job_lines(command: str, argument: Strict | dict[str, str]) -> Iterator[dict[str, Any]]:
-    """Lines of the answer as they come; an error of ours that the job met is raised here, another as TransientError."""
+def run_job(command: str, argument: Strict | dict[str, str]) -> list[dict[str, Any]]:
+    """Lines of the job's answer; an error of ours that it met is raised here, anything else as TransientError."""
     text = argument.model_dump_json() if isinstance(argument, Strict) else json.dumps(argument)
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-    with tempfile.TemporaryFile("w+") as noise:
-        job = subprocess.Popen(
-            [sys.executable, "-m", MODULE, command, text],
-            env=os.environ | {"PYTHONPATH": path},
-            stdout=subprocess.PIPE,
-            stderr=noise,
-            text=True,
-        )
-        with job:
-            for line in job.stdout or ():
-                if line.startswith("{"):
-                    yield _accepted(json.loads(line))
-        if job.returncode:
-            noise.seek(0)
-            raise TransientError(f"the Spark job `{command}` failed; its last words:\n{_last_words(noise.read())}")
+    done = subprocess.run(
+        [sys.executable, "-m", MODULE, command, text],
+        env=os.environ | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+    if done.returncode == _REFUSED:
+        raise _error(**lines[-1])
+    if done.returncode:
+        raise TransientError(f"the Spark job `{command}` failed; its last words:\n{_last_words(done.stderr)}")
+    return lines
 
 
-def _accepted(line: dict[str, Any]) -> dict[str, Any]:
-    if line.keys() != _REFUSAL:
-        return line
-    kind: type[MillraceError] = getattr(errors, line["error"], MillraceError)
-    raise kind(line["message"])
+def _error(error: str, message: str) -> MillraceError:
+    kind: type[MillraceError] = getattr(errors, error, MillraceError)
+    return kind(message)
 
 
-def _last_words(text: str) -> str:
-    return "\n".join(text.strip().splitlines()[-15:])
+def _last_words(stderr: str) -> str:
+    return "\n".join(stderr.strip().splitlines()[-15:])
