@@ -13,15 +13,15 @@ from rich.console import Console
 
 from deploy.local import lifecycle
 from deploy.local.condition import came_true
-from deploy.local.credentials import ensure_secrets
-from deploy.local.stack import Stack, this_stack
+from deploy.local.credentials import load_stack
+from deploy.local.stack import Stack
 from millrace import names
 from millrace.contracts.catalog import Catalog, read_catalog
 from millrace.contracts.source import Source
 from millrace.control.database import connect
 from millrace.control.groups import Desired, read_group, set_desired
 from millrace.errors import TransientError
-from millrace.settings import PREFIX, ROOT, Settings, read_settings
+from millrace.settings import PREFIX, ROOT, Settings
 
 STATE = ROOT / ".millrace-bench"
 SOURCE = "user_events"
@@ -44,8 +44,7 @@ class BenchStack:
 
     @cached_property
     def stack(self) -> Stack:
-        ensure_secrets(read_settings().state_dir)
-        return this_stack(read_settings(), os.environ)
+        return load_stack()
 
     @property
     def settings(self) -> Settings:

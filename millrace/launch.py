@@ -51,7 +51,7 @@ def log_file(settings: Settings, group: str) -> Path:
 def submit_command(settings: Settings, group: str) -> list[str]:
     """The spark-submit command line of one group; holds no secret."""
     return [
-        str(_spark_submit()),
+        str(spark_home() / "bin" / "spark-submit"),
         *("--name", f"millrace-{group}"),
         *("--master", settings.stream_master),
         *("--deploy-mode", settings.stream_deploy_mode),
@@ -116,11 +116,12 @@ def _inputs(catalog: Catalog) -> Iterator[Path]:
         yield from sorted(ROOT.glob(pattern))
 
 
-def _spark_submit() -> Path:
+def spark_home() -> Path:
+    """Where PySpark keeps Spark's programs and jars; its import, which costs seconds, is not needed for that."""
     spec = importlib.util.find_spec("pyspark")
     if spec is None or spec.origin is None:
         raise ConfigError("pyspark is not installed in this environment; run `make up`")
-    return Path(spec.origin).parent / "bin" / "spark-submit"
+    return Path(spec.origin).parent
 
 
 def _jars(settings: Settings) -> list[str]:

@@ -8,9 +8,9 @@ from pathlib import Path
 from rich.console import Console
 
 from deploy.local import lifecycle
-from deploy.local.credentials import ensure_secrets
-from deploy.local.stack import Stack, this_stack
-from millrace.settings import Settings, read_settings
+from deploy.local.credentials import load_stack
+from deploy.local.stack import Stack
+from millrace.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,7 @@ class TestStack:
 
     @cached_property
     def stack(self) -> Stack:
-        ensure_secrets(read_settings().state_dir)
-        return this_stack(read_settings(), os.environ)
+        return load_stack()
 
     @property
     def settings(self) -> Settings:

@@ -1,6 +1,5 @@
 """The commands of the local stack: `python -m deploy.local up | down | status | logs | restart | doctor | demo`."""
 
-import os
 import sys
 from time import monotonic
 from typing import Annotated
@@ -9,25 +8,17 @@ import typer
 from rich.console import Console
 
 from deploy.local import lifecycle
-from deploy.local.credentials import ensure_secrets
+from deploy.local.credentials import load_stack
 from deploy.local.demo import show_demo
 from deploy.local.doctor import examine, hops_table
 from deploy.local.log_view import show_logs
 from deploy.local.parts import all_parts
 from deploy.local.report import status_table, where_to_look
-from deploy.local.stack import Stack, this_stack
 from deploy.local.supervision import Supervisor
 from millrace.cli.errors import CleanErrors
-from millrace.settings import read_settings
 
 app = typer.Typer(cls=CleanErrors, add_completion=False, no_args_is_help=True, pretty_exceptions_show_locals=False)
 console = Console(width=None if sys.stdout.isatty() else 140)
-
-
-def load_stack() -> Stack:
-    """The stack that the settings describe; its secrets are made if this is its first time."""
-    ensure_secrets(read_settings().state_dir)
-    return this_stack(read_settings(), os.environ)
 
 
 @app.command()

@@ -1,12 +1,19 @@
 """The secrets that a stack makes for itself on its first start, and keeps."""
 
+import os
 import secrets
 from pathlib import Path
 
-from deploy.local.stack import write_file
-from millrace.settings import PREFIX, secrets_file
+from deploy.local.stack import Stack, this_stack, write_file
+from millrace.settings import PREFIX, read_settings, secrets_file
 
 NAMES = ("PSEUDONYM_KEY", "CLICKHOUSE_PASSWORD", "DASHBOARD_PASSWORD", "POSTGRES_PASSWORD", "AIRFLOW_PASSWORD")
+
+
+def load_stack() -> Stack:
+    """The stack that the settings describe; its secrets are made if this is its first time."""
+    ensure_secrets(read_settings().state_dir)
+    return this_stack(read_settings(), os.environ)
 
 
 def ensure_secrets(state_dir: Path) -> None:

@@ -4,11 +4,11 @@ import subprocess
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from deploy.local.stack import java
+from millrace.launch import spark_home
 
 MAVEN_NAMESPACE = "http://ant.apache.org/ivy/maven"
 
@@ -89,6 +89,5 @@ def retrieve(module: str, pattern: str, *, poms: bool) -> str:
 
 def _classpath() -> str:
     """Ivy, and the option parser that it needs."""
-    spec = find_spec("pyspark")
-    jars = Path(spec.submodule_search_locations[0], "jars") if spec and spec.submodule_search_locations else Path()
+    jars = spark_home() / "jars"
     return ":".join(str(path) for pattern in ("ivy-*.jar", "commons-cli-*.jar") for path in sorted(jars.glob(pattern)))

@@ -2,13 +2,12 @@
 
 import os
 import socket
-from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.local.downloads import NATIVE_FILES, SPARK_JARS
 from deploy.local.stack import Part, Stack, write_file
-from millrace.launch import JVM_OPTIONS, local_files, spark_jars
+from millrace.launch import JVM_OPTIONS, local_files, spark_home, spark_jars
 from spark_jobs.edges.conf import spark_conf
 
 DEFAULT_PORT = 15002
@@ -72,14 +71,14 @@ def spark_server(stack: Stack) -> Part:
         name="spark-connect",
         address=s.spark_connect_url,
         command=(
-            str(_spark_home() / "bin" / "spark-submit"),
+            str(spark_home() / "bin" / "spark-submit"),
             "--class",
             MAIN,
             "--properties-file",
             str(conf / "connect.conf"),
         ),
         ports={"spark_connect_port": s.spark_connect_port},
-        env={"SPARK_HOME": str(_spark_home()), "SPARK_LOCAL_IP": s.host},
+        env={"SPARK_HOME": str(spark_home()), "SPARK_LOCAL_IP": s.host},
         downloads=(NATIVE_FILES, SPARK_JARS),
         external="spark_connect_url" if stack.is_external("spark_connect_url") else "",
         prepare=prepare,
@@ -101,8 +100,3 @@ def check(url: str) -> None:
         session.sql("SELECT 1").collect()
     finally:
         session.stop()
-
-
-def _spark_home() -> Path:
-    spec = find_spec("pyspark")
-    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else Path()

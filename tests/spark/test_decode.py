@@ -20,15 +20,8 @@ from spark_jobs.transforms.decode import decode, explain
 from spark_jobs.transforms.live_rows import live_rows
 from spark_jobs.transforms.pii import pseudonym
 from spark_jobs.transforms.windowed import timely
+from tests.spark.poison import EVENT
 
-GOOD: dict[str, Any] = {
-    "event_id": "550e8400-e29b-41d4-a716-446655440000",
-    "user_id": 123,
-    "event_type": "click",
-    "page": "/products/detail",
-    "timestamp": "2026-01-01T12:00:00.000000+00:00",
-    "source": "mobile",
-}
 ABSENT = object()
 KAFKA = (
     "key binary, value binary, topic string, partition int, offset bigint, timestamp timestamp, "
@@ -38,7 +31,7 @@ APPENDED = datetime(2026, 1, 1, 12, 34, 56, 789_000, tzinfo=UTC)
 
 
 def event(**changes: Any) -> bytes:
-    return json.dumps({k: v for k, v in {**GOOD, **changes}.items() if v is not ABSENT}).encode()
+    return json.dumps({k: v for k, v in {**EVENT, **changes}.items() if v is not ABSENT}).encode()
 
 
 ACCEPTED: dict[str, bytes] = {

@@ -17,16 +17,9 @@ from spark_jobs.transforms.bronze import quarantine_rows
 from spark_jobs.transforms.decode import decode, explain
 from spark_jobs.transforms.encode import encoded, record_key
 from spark_jobs.transforms.replay import event_ids, fixed, group_id, outcomes, reason_group, verdicts
+from tests.spark.poison import EVENT
 from tests.spark.tiny_lake import TinyLake, event
 
-GOOD: dict[str, Any] = {
-    "event_id": "550e8400-e29b-41d4-a716-446655440000",
-    "user_id": 123,
-    "event_type": "click",
-    "page": "/products/detail",
-    "timestamp": "2026-01-01T12:00:00.000000+00:00",
-    "source": "mobile",
-}
 RECORDS = (
     "key binary, value binary, headers array<struct<key: string, value: binary>>, kafka_topic string, "
     "kafka_partition int, kafka_offset bigint, append_time timestamp, reason string"
@@ -41,7 +34,7 @@ def source() -> Source:
 
 
 def compact(**changes: Any) -> bytes:
-    return json.dumps(GOOD | changes, separators=(",", ":")).encode()
+    return json.dumps(EVENT | changes, separators=(",", ":")).encode()
 
 
 def records(spark: SparkSession, *values: bytes | None) -> DataFrame:
@@ -71,7 +64,7 @@ def test_a_fix_makes_the_record_good_and_keeps_the_original(spark: SparkSession,
     assert row["reason"] is None
     assert bytes(row["value"]) == compact(source="web")
     assert bytes(row["_original"]["value"]) == compact(source="WEB")
-    assert row["_event_id"] == GOOD["event_id"]
+    assert row["_event_id"] == EVENT["event_id"]
 
 
 @pytest.mark.parametrize(
@@ -91,7 +84,7 @@ def test_a_fix_makes_the_record_good_and_keeps_the_original(spark: SparkSession,
 def test_what_a_fix_may_use(spark: SparkSession, source: Source, fix: str, value: bytes):
     [row] = judged(spark, source, fix, value)
     assert row["reason"] is None, row
-    assert row["_event_id"] == GOOD["event_id"]
+    assert row["_event_id"] == EVENT["event_id"]
 
 
 def test_what_is_still_wrong_is_told(spark: SparkSession, source: Source):
@@ -110,13 +103,13 @@ def test_the_sources_own_rules_hold_for_it_too(spark: SparkSession, source: Sour
 
 @pytest.mark.parametrize("value", [compact(source="WEB"), compact(source="WEB")[:-1] + b"} rest"])
 def test_a_fix_may_not_change_the_event_id(spark: SparkSession, source: Source, value: bytes):
-    other = json.dumps(GOOD | {"event_id": "another"}).replace("'", "")
+    other = json.dumps(EVENT | {"event_id": "another"}).replace("'", "")
     [row] = judged(spark, source, f"'{other}'", value)
     assert row["reason"] == "event_id: the fix changes it"
 
 
 def test_the_id_of_a_record_that_is_cut_off_is_still_known(spark: SparkSession, source: Source):
-    other = json.dumps(GOOD | {"event_id": "another"})
+    other = json.dumps(EVENT | {"event_id": "another"})
     [row] = judged(spark, source, f"'{other}'", compact()[:90])
     assert row["reason"] == "event_id: the fix changes it"
 
@@ -135,13 +128,13 @@ def test_what_has_landed_is_not_ready(spark: SparkSession, source: Source):
     rows = verdicts(
         fixed(records(spark, compact(), compact(event_id="b"), b"x"), source, {}, None), source, {}, lambda df: df, {}
     )
-    landed = event_ids(spark.createDataFrame([(GOOD["event_id"],), (GOOD["event_id"],)], "event_id string"), source)
+    landed = event_ids(spark.createDataFrame([(EVENT["event_id"],), (EVENT["event_id"],)], "event_id string"), source)
     found = outcomes(rows, landed).orderBy("_original.kafka_offset").collect()
     assert [row["outcome"] for row in found] == ["landed", "ready", "refused"]
 
 
 def test_a_bronze_row_becomes_its_record_again(spark: SparkSession, source: Source):
-    value = json.dumps(GOOD | {"new_field": {"a": [1, "x"]}}).encode()
+    value = json.dumps(EVENT | {"new_field": {"a": [1, "x"]}}).encode()
     decoded = decode(records(spark, value, compact()), source)
     rows = decoded.select(*[F.col("event")[name].alias(name) for name in source.fields], "unknown_fields")
     again = rows.select(encoded(source, None).alias("value"), record_key(source).alias("key")).collect()
@@ -149,7 +142,7 @@ def test_a_bronze_row_becomes_its_record_again(spark: SparkSession, source: Sour
     assert first.pop("new_field") == {"a": [1, "x"]}
     for made in (first, second):
         assert datetime.fromisoformat(made.pop("timestamp")) == datetime(2026, 1, 1, 12, tzinfo=UTC)
-        assert made == {name: value for name, value in GOOD.items() if name != "timestamp"}
+        assert made == {name: value for name, value in EVENT.items() if name != "timestamp"}
     assert [bytes(row["key"]) for row in again] == [b"click", b"click"]
     assert [row["good"] for row in decode(spark.createDataFrame(again), source).collect()] == [True, True]
 
