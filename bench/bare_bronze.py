@@ -37,7 +37,7 @@ def bare_freshness(stack: BenchStack, rate: float, seconds: float) -> Ages:
             told = send(stack, topic, rate=rate, seconds=WARM_UP + seconds)
             _await_all(stack, topic, folder, began)
             since = told["began"] + WARM_UP
-            return freshness(folder / "table", folder / "checkpoint", since, since + seconds, int(rate * seconds))
+            return freshness(folder / "table", since, since + seconds, int(rate * seconds))
         finally:
             end([*psutil.Process(script.pid).children(recursive=True), psutil.Process(script.pid)])
             script.wait()

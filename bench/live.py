@@ -110,8 +110,7 @@ def _bronze(stack: BenchStack, since: float, until: float, wanted: int) -> Ages:
     _await_no_lag(stack)
     settings, name = stack.settings, stack.source.name
     table = Path(names.table_path(settings.lake, "bronze", name))
-    checkpoint = Path(names.checkpoint(settings.checkpoints, names.landing_query(name)))
-    return freshness(table, checkpoint, since, until, wanted)
+    return freshness(table, since, until, wanted)
 
 
 def _rival(stack: BenchStack) -> KafkaEngine:

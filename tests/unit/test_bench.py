@@ -64,9 +64,9 @@ def test_commits_of_a_stream_are_told_from_others(tmp_path: Path):
     log = tmp_path / "_delta_log"
     log.mkdir()
     (log / f"{0:020d}.json").write_text('{"metaData": {}}\n')
-    (log / f"{1:020d}.json").write_text('{"txn": {"appId": "a", "version": 7}}\n{"add": {}}\n')
+    (log / f"{1:020d}.json").write_text('{"txn": {"appId": "a", "version": 7}}\n{"add": {"path": "h%20=1/a"}}\n')
     [commit] = commits(tmp_path, since=0)
-    assert commit.batch == 7
+    assert (commit.batch, commit.files) == (7, (tmp_path / "h =1" / "a",))
     assert commit.visible == pytest.approx((log / f"{1:020d}.json").stat().st_ctime)
     assert not list(commits(tmp_path, since=commit.visible + 1))
 
