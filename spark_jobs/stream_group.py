@@ -51,7 +51,7 @@ def application(settings: Settings, catalog: Catalog, heartbeat: Heartbeat) -> S
     spark = stream_session(settings, heartbeat.fence.lease.group)
     clients = Clients(settings)
     health: Health = heartbeat.health
-    spark.streams.addListener(ProgressListener(heartbeat.fence.lease, health, clients))
+    ProgressListener(heartbeat.fence.lease, health, clients).listen(spark)
     heartbeat.jvm_alive = lambda: is_alive(spark)
     return StreamApp(settings, catalog, spark, heartbeat, clients)
 

@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 
 from deploy.local.airflow_api import AirflowApi
 from deploy.local.postgres_server import AIRFLOW_DATABASE
-from deploy.local.stack import Part, Stack, write_file
+from deploy.local.stack import BEHIND, Part, Stack, write_file
 from millrace.names import BATCH_POOL, STREAM_POOL
 from millrace.settings import ROOT, Settings
 
@@ -87,7 +87,7 @@ def _services(settings: Settings, home: Path, keys: dict[str, str]) -> Sections:
             "max_dagruns_to_create_per_loop": 100,
             "enable_health_check": False,
         },
-        "dag_processor": {"refresh_interval": 20, "min_file_process_interval": 20, "parsing_processes": 1},
+        "dag_processor": {"refresh_interval": 40, "min_file_process_interval": 40, "parsing_processes": 1},
     }
 
 
@@ -119,7 +119,7 @@ def _component(stack: Stack, command: str) -> Part:
     return Part(
         name=f"airflow-{command}",
         address=s.airflow_url,
-        command=(*_airflow(), command, *quiet),
+        command=(*(BEHIND if command == "dag-processor" else ()), *_airflow(), command, *quiet),
         env=_environment(stack),
         needs=("postgres", "airflow-api-server", *(("deploy",) if command == "scheduler" else ())),
         external="airflow_url" if stack.is_external("airflow_url") else "",

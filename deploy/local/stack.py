@@ -73,6 +73,10 @@ def _nothing() -> None:
     """A step that a part does not need."""
 
 
+BEHIND = ("nice", "-n", "10")
+"""Begins the command of a part that gives way: where cores are few, streams go on while an hour is refined."""
+
+
 @dataclass(frozen=True)
 class Part:
     """One process of the stack. Functions are effects; everything else is plain data for the supervisor's config."""

@@ -17,6 +17,8 @@ _SHARED = {
     "spark.sql.shuffle.partitions": "4",
     "spark.sql.ansi.enabled": "true",
     "spark.ui.showConsoleProgress": "false",
+    # Three queries and Delta's own need more than the usual 100 classes; what falls out is compiled again, and cold.
+    "spark.sql.codegen.cache.maxEntries": "2000",
     # For Prometheus, at /metrics/prometheus and /metrics/executors/prometheus of the UI's port.
     "spark.ui.prometheus.enabled": "true",
     "spark.metrics.namespace": "millrace",
@@ -33,6 +35,8 @@ _STREAM = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "2",
     "spark.locality.wait": "0",
+    # A batch holds one append hour, seldom two: a file for each at once, without sorting by hour first.
+    "spark.sql.maxConcurrentOutputFileWriters": "8",
     # Each query has a pool of its own, so that a large landing batch does not hold up the live ones.
     "spark.scheduler.mode": "FAIR",
     "spark.sql.streaming.pollingDelay": "10ms",

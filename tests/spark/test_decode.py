@@ -164,6 +164,16 @@ def test_the_hour_of_bronze_is_that_of_the_broker(spark: SparkSession, source: S
     assert rows.select(F.col("append_hour").cast("string")).collect()[0][0] == "2026-01-01 12:00:00"
 
 
+def test_the_moment_of_a_batch_is_no_number_in_its_plan(
+    spark: SparkSession, source: Source, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It would be one in the generated code, which would then be compiled for each batch."""
+    records = kafka(spark, [event()]).crossJoin(spark.range(1)).drop("id")
+    bronze_rows(decode(records, source), source).explain(mode="extended")
+    optimized = capsys.readouterr().out.split("== Optimized Logical Plan ==")[1]
+    assert "timestamp_micros(" in optimized
+
+
 class TestPseudonyms:
     @pytest.mark.parametrize("key", [b"short", b"k" * 64, b"longer than a block " * 5])
     def test_are_those_of_python(self, spark: SparkSession, key: bytes) -> None:

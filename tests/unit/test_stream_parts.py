@@ -14,7 +14,7 @@ from millrace.errors import ConfigError, FencedError, TransientError
 from spark_jobs.edges.health import Health
 from spark_jobs.edges.kafka_records import starting_offsets
 from spark_jobs.edges.patience import Patience
-from spark_jobs.edges.progress import between
+from spark_jobs.edges.progress import Position, between
 from spark_jobs.edges.upkeep import Upkeep
 from spark_jobs.stream_model import since
 
@@ -33,14 +33,14 @@ def test_windows_that_began_before_the_topic_does_are_not_published() -> None:
 @pytest.mark.parametrize(
     ("first", "last", "records"),
     [
-        ('{"t":{"0":5,"1":2}}', '{"t":{"0":9,"1":2}}', 4),
-        ("null", '{"t":{"0":9}}', 9),
+        ({"t": {"0": 5, "1": 2}}, {"t": {"0": 9, "1": 2}}, 4),
+        (None, {"t": {"0": 9}}, 9),
         (None, None, 0),
-        ('{"t":{"0":5}}', "None", 0),
-        ('{"t":{"0":5}}', '{"t":{"0":5,"1":3}}', 3),
+        ({"t": {"0": 5}}, None, 0),
+        ({"t": {"0": 5}}, {"t": {"0": 5, "1": 3}}, 3),
     ],
 )
-def test_records_between_positions(first: str | None, last: str | None, records: int) -> None:
+def test_records_between_positions(first: Position, last: Position, records: int) -> None:
     assert between(first, last) == records
 
 
