@@ -100,8 +100,8 @@ class Settings(BaseSettings):
     pseudonym_key: SecretStr = SecretStr("")
     """Key of the HMAC that pseudonymises personal data. Losing it breaks joins with older rows."""
 
-    stream_master: str = "local[2]"
-    """Spark master of the stream application."""
+    stream_master: str = "local[6]"
+    """Spark master of the stream application. Of `local[6]` a query takes two places at a time, a third of them."""
     stream_deploy_mode: Literal["client", "cluster"] = "client"
     """Where the stream application's driver runs; cluster needs YARN or Kubernetes."""
     stream_memory: str = "1500m"

@@ -42,7 +42,7 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
     begin = app.begin(query, source, checkpoint, _position(app, source, checkpoint, held))
     records = read_records(app.spark, app.settings, source, begin)
     schemas = writer_schemas(app.settings, source)
-    decoded = records.transform(decode, source, schemas).transform(observed, source)
+    decoded = records.transform(decode, source, schemas).transform(observed, source).coalesce(app.parallelism)
     return app.start(
         query,
         decoded,

@@ -39,7 +39,7 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
         records.transform(decode, source, schemas)
         .transform(observed, source)
         .transform(live_rows, source, key)
-        .coalesce(app.spark.sparkContext.defaultParallelism)
+        .coalesce(app.parallelism)
     )
     return app.start(
         query,

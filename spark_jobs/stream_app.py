@@ -49,6 +49,11 @@ class StreamApp:
         return self.heartbeat.health
 
     @property
+    def parallelism(self) -> int:
+        """Tasks that one query may have at a time; see `edges.conf.parallelism`."""
+        return self.spark.sparkContext.defaultParallelism
+
+    @property
     def patience(self) -> Patience:
         return Patience(self.health, self.stopping, self.fence.check)
 

@@ -1,5 +1,7 @@
 """Spark's configuration: what every session shares, and what the stream application adds."""
 
+import re
+
 from millrace.settings import Settings
 
 _DELTA = {
@@ -65,4 +67,15 @@ def spark_conf(settings: Settings) -> dict[str, str]:
 
 def stream_conf(settings: Settings) -> dict[str, str]:
     """Everything a stream application runs with; what the settings name wins."""
-    return spark_conf(settings) | _STREAM | {"spark.ui.port": str(settings.spark_ui_port)} | settings.stream_conf
+    own = {"spark.ui.port": str(settings.spark_ui_port)} | parallelism(settings.stream_master)
+    return spark_conf(settings) | _STREAM | own | settings.stream_conf
+
+
+def parallelism(master: str) -> dict[str, str]:
+    """Tasks that one query has at a time where the places are numbered (`local[6]`): a third of them.
+
+    A running task gives its place to nobody. If landing or a model took all places, live would wait for their tasks,
+    and not only share the processor with them.
+    """
+    places = re.fullmatch(r"local\[(\d+)\]", master)
+    return {"spark.default.parallelism": str(max(1, int(places[1]) // 3))} if places else {}

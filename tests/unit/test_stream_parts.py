@@ -11,6 +11,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 from millrace.clickhouse.client import is_transient
 from millrace.errors import ConfigError, FencedError, TransientError
+from spark_jobs.edges.conf import parallelism
 from spark_jobs.edges.health import Health
 from spark_jobs.edges.kafka_records import starting_offsets
 from spark_jobs.edges.patience import Patience
@@ -146,3 +147,8 @@ def test_the_log_configuration_is_where_launch_says() -> None:
     from millrace.launch import LOG_CONFIG
 
     assert Path(LOG_CONFIG).exists()
+
+
+@pytest.mark.parametrize(("master", "tasks"), [("local[6]", "2"), ("local[1]", "1"), ("spark://one:7077", None)])
+def test_a_query_takes_a_third_of_the_places_that_are_numbered(master: str, tasks: str | None) -> None:
+    assert parallelism(master).get("spark.default.parallelism") == tasks
