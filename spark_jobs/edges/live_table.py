@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from millrace import names
 from millrace.contracts.source import Source
@@ -17,6 +18,15 @@ _ORDER = [("append_time", "ascending"), ("kafka_partition", "ascending"), ("kafk
 def in_order(batch: pa.Table) -> pa.Table:
     """Sorted by append time and position, so that the same batch always comes out the same."""
     return batch.sort_by(_ORDER)
+
+
+def by_day(rows: pa.Table, token: str) -> list[tuple[str, pa.Table]]:
+    """The rows of each day of append time (UTC), oldest first, each with its token; of a single day with `token`."""
+    days = pc.floor_temporal(rows["append_time"], unit="day")
+    found = sorted(pc.unique(days).to_pylist())
+    if len(found) == 1:
+        return [(token, rows)]
+    return [(f"{token}:{day:%Y-%m-%d}", rows.filter(pc.equal(days, pa.scalar(day, days.type)))) for day in found]
 
 
 def next_offsets(clickhouse: Clients, source: Source) -> dict[int, int]:
@@ -51,10 +61,15 @@ class LiveTable:
         self._reach = source.event.lateness * 3
 
     def insert(self, rows: pa.Table, token: str) -> None:
-        """Insert as one block; the same token again changes nothing, neither here nor in the tables fed from here."""
-        self._clickhouse.mine().insert_arrow(
-            self._table, rows.combine_chunks(), settings={"insert_deduplication_token": token}
-        )
+        """Insert as one block; the same token again changes nothing, neither here nor in the tables fed from here.
+
+        A block of two days would become two parts, of which readers could see the later first. It is inserted day by
+        day, so that a row is never visible before one of the same partition with a lower offset.
+        """
+        for part, of_day in by_day(rows, token):
+            self._clickhouse.mine().insert_arrow(
+                self._table, of_day.combine_chunks(), settings={"insert_deduplication_token": part}
+            )
 
     def recent(self, checkpoint: str, before_batch: int) -> pa.Table:
         """`_id_hash` and `append_time` of what the last lateness windows hold, without the batch that comes again.

@@ -2,10 +2,11 @@
 
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
-from millrace.clickhouse.live import INTERNAL, live_ddl, table_columns
+from millrace.clickhouse.live import INTERNAL, create_live, live_ddl, table_columns
 from millrace.clickhouse.realtime import finalised, sorting_key, state_ddl, version_of, view_ddl
 from millrace.contracts.catalog import Catalog, read_catalog
 from millrace.contracts.model import RealtimeModel
@@ -61,6 +62,18 @@ def test_live_table_remembers_tokens_and_expires_by_append_time(catalog: Catalog
     ddl = live_ddl(catalog.source("user_events"))
     assert "non_replicated_deduplication_window" in ddl
     assert "TTL toDateTime(append_time)" in ddl
+    assert "INDEX append_time append_time TYPE minmax" in ddl
+
+
+def test_a_live_table_that_exists_gets_the_index_that_stream_models_need(catalog: Catalog) -> None:
+    source, commands = catalog.source("user_events"), []
+    rows = list(table_columns(source).items())
+    client = SimpleNamespace(query=lambda *_, **__: SimpleNamespace(result_rows=rows), command=commands.append)
+    create_live(client, source)
+    assert [c.partition("`user_events` ")[2].split()[:6] for c in commands] == [
+        ["ADD", "INDEX", "IF", "NOT", "EXISTS", "append_time"],
+        ["MODIFY", "TTL", "toDateTime(append_time)", "+", "INTERVAL", "259200"],
+    ]
 
 
 @pytest.mark.parametrize(
