@@ -119,7 +119,7 @@ class Settings(BaseSettings):
     live_trigger_ms: int = 250
     """How often live looks for new records, in milliseconds."""
     max_records_per_batch: int = 200_000
-    """Most records that one micro-batch takes."""
+    """Most records that one micro-batch takes; of a stream model, per `landing_trigger_ms` of its trigger."""
     lease_ttl: float = 15.0
     """A driver whose lease is older than this is dead; another may take over."""
     heartbeat_interval: float = 3.0

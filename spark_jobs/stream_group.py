@@ -13,6 +13,7 @@ from millrace.settings import Settings, read_settings
 from spark_jobs.edges.clients import Clients
 from spark_jobs.edges.health import Health
 from spark_jobs.edges.lease import Heartbeat
+from spark_jobs.edges.live_stream import LiveStream
 from spark_jobs.edges.progress import ProgressListener
 from spark_jobs.edges.session import is_alive, stream_session
 from spark_jobs.edges.tenure import tenure
@@ -51,6 +52,7 @@ def application(settings: Settings, catalog: Catalog, heartbeat: Heartbeat) -> S
     spark = stream_session(settings, heartbeat.fence.lease.group)
     clients = Clients(settings)
     health: Health = heartbeat.health
+    spark.dataSource.register(LiveStream)
     ProgressListener(heartbeat.fence.lease, health, clients).listen(spark)
     heartbeat.jvm_alive = lambda: is_alive(spark)
     return StreamApp(settings, catalog, spark, heartbeat, clients)

@@ -11,17 +11,19 @@ from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from millrace import names
+from millrace.contracts.avro import Column
+from millrace.contracts.columns import APPEND_TIME, EVENT_TIME, stream_columns
 from millrace.contracts.model import StreamModel
 from millrace.contracts.source import Source
+from millrace.contracts.sql import columns_read, parse_model
+from millrace.settings import Settings
 from spark_jobs.edges.checkpoints import Checkpoint
-from spark_jobs.edges.kafka_records import read_records
+from spark_jobs.edges.live_stream import read_live
 from spark_jobs.edges.model_results import ModelTable, ResultTopic
-from spark_jobs.edges.writer_schemas import writer_schemas
 from spark_jobs.stream_app import QuerySpec, StreamApp
-from spark_jobs.transforms.decode import decode
-from spark_jobs.transforms.live_rows import refined_rows
-from spark_jobs.transforms.progress import observed
-from spark_jobs.transforms.windowed import portable, timely, without_duplicates
+from spark_jobs.transforms.live_rows import restored
+from spark_jobs.transforms.progress import observed_live
+from spark_jobs.transforms.windowed import portable, timely, watermarked
 
 log = logging.getLogger(__name__)
 
@@ -34,15 +36,13 @@ def stream_model(app: StreamApp, model: StreamModel) -> QuerySpec:
 def _start(app: StreamApp, model: StreamModel) -> StreamingQuery:
     source, checkpoint = app.catalog.source(model.inputs[0]), checkpoint_of(app, model)
     checkpoint.set_aside_if_torn()
-    app.begin(names.stream_query(model.name), source, checkpoint, checkpoint.position())
-    key = app.settings.pseudonym_key.get_secret_value().encode()
+    columns = columns_wanted(source, model)
     rows = (
-        read_records(app.spark, app.settings, source, {})
-        .transform(decode, source, writer_schemas(app.settings, source))
-        .transform(observed, source)
-        .transform(refined_rows, source, key)
+        read_live(app.spark, source, columns, most_records(app.settings, model), max(1, app.parallelism // 2))
+        .transform(observed_live)
         .transform(timely, source)
-        .transform(without_duplicates, source, model)
+        .transform(watermarked, source, model)
+        .transform(restored, columns)
     )
     rows.createOrReplaceTempView(source.name)
     results = app.spark.sql(model.sql).transform(portable)
@@ -51,15 +51,31 @@ def _start(app: StreamApp, model: StreamModel) -> StreamingQuery:
         results,
         ModelBatches(app, source, model, results).publish,
         checkpoint=checkpoint,
-        trigger_ms=int(model.trigger.total_seconds() * 1000),
+        trigger_ms=_milliseconds(model),
         mode=model.output,
     )
 
 
+def columns_wanted(source: Source, model: StreamModel) -> tuple[Column, ...]:
+    """The columns that the SQL reads, and those that say when an event happened and came."""
+    columns = stream_columns(source)
+    read = {column.name for column in columns_read(parse_model(model), columns)} | {EVENT_TIME.name, APPEND_TIME.name}
+    return tuple(column for column in columns if column.name in read)
+
+
+def most_records(settings: Settings, model: StreamModel) -> int:
+    """Offsets that a batch takes: a model that looks less often than landing takes more, or it would fall behind."""
+    return settings.max_records_per_batch * max(1, _milliseconds(model) // max(1, settings.landing_trigger_ms))
+
+
 def checkpoint_of(app: StreamApp, model: StreamModel) -> Checkpoint:
-    """Changed SQL gets a checkpoint of its own: old state does not fit it."""
-    version = hashlib.sha256(f"{model.sql}|{model.watermark}".encode()).hexdigest()[:8]
+    """Changed SQL gets a checkpoint of its own: old state does not fit it. Nor do offsets of another kind of input."""
+    version = hashlib.sha256(f"{names.LIVE}|{model.sql}|{model.watermark}".encode()).hexdigest()[:8]
     return app.checkpoint(f"{names.stream_query(model.name)}.{version}")
+
+
+def _milliseconds(model: StreamModel) -> int:
+    return int(model.trigger.total_seconds() * 1000)
 
 
 @dataclass
@@ -93,11 +109,11 @@ class ModelBatches:
             self.topic.send(changed)
 
     def _reach(self) -> timedelta:
-        """How far back the topic surely held everything when the query began without a checkpoint.
+        """How far back the live table held everything when the query began without a checkpoint.
 
         What began earlier was counted in part only, and must not replace what was counted whole.
         """
-        return self.source.topic.retention - self.source.event.lateness
+        return self.source.live_retention - self.source.event.lateness
 
 
 def since(results: pa.Table, key: tuple[str, ...], start: datetime) -> pa.Table:

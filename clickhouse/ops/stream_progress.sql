@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS ops.stream_progress
     batch_id UInt64,
     rows UInt64,
     rows_per_second Float64,
-    lag_records UInt64 COMMENT 'records in Kafka that the query has not read yet',
+    lag_records UInt64 COMMENT 'records that the query has not read yet: in Kafka, or of a stream model in its live table',
     batch_ms UInt32,
     event_time_max Nullable(DateTime64(3, 'UTC')) COMMENT 'newest event time of the batch',
     watermark Nullable(DateTime64(3, 'UTC')),

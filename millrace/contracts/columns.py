@@ -51,7 +51,7 @@ def silver_columns(source: Source) -> tuple[Column, ...]:
 
 
 def stream_columns(source: Source) -> tuple[Column, ...]:
-    """What a stream model may read: as live, before rows are written anywhere."""
+    """What a stream model may read: as live, with nested values instead of their JSON text."""
     return live_columns(source)
 
 

@@ -1,13 +1,14 @@
 """Reads the SELECT of a model: the tables it reads, the columns it makes, the columns it names."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import ParseError, SqlglotError
 
+from millrace.contracts.avro import Column
 from millrace.contracts.model import Model
 from millrace.contracts.problem import ContractError, Problem
 
@@ -85,6 +86,13 @@ def unknown_columns(query: exp.Query, known: set[str]) -> Iterator[exp.Column]:
             path = path[1:]
         if path[0] not in offered and path[0] != "*":
             yield column
+
+
+def columns_read(query: exp.Query, columns: Iterable[Column]) -> tuple[Column, ...]:
+    """Those of an input's columns that the query may read: what it names anywhere, or all where it takes a star."""
+    taken = any(not isinstance(star.parent, exp.Count) for star in query.find_all(exp.Star))
+    named = {identifier.name.lower() for identifier in query.find_all(exp.Identifier)}
+    return tuple(column for column in columns if taken or column.name.lower() in named)
 
 
 def line_in(node: exp.Expr) -> int:

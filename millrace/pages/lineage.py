@@ -16,7 +16,7 @@ def lineage(catalog: Catalog, domain: str) -> str:
             lines += _of_source(source)
     for model in catalog.models:
         if model.domain == domain:
-            lines += _of_model(catalog, model)
+            lines += _of_model(model)
     return "\n".join([*lines, "```"])
 
 
@@ -27,21 +27,19 @@ def _of_source(source: Source) -> Iterator[str]:
     yield _edge(topic, f"{names.LIVE}.{name}")
 
 
-def _of_model(catalog: Catalog, model: Model) -> Iterator[str]:
+def _of_model(model: Model) -> Iterator[str]:
     target = f"lake gold.{model.name}" if isinstance(model, GoldModel) else str(model.served_as)
     for reference in model.inputs:
-        yield _edge(_input(catalog, model, reference), target)
+        yield _edge(_input(model, reference), target)
     if isinstance(model, GoldModel) and model.served_as:
         yield _edge(target, f"ClickHouse {model.served_as}")
     if isinstance(model, StreamModel) and model.topic:
         yield _edge(target, f"topic.{model.topic}")
 
 
-def _input(catalog: Catalog, model: Model, reference: str) -> str:
+def _input(model: Model, reference: str) -> str:
     if isinstance(model, GoldModel):
         return reference if reference.startswith("silver.") else f"lake {reference}"
-    if isinstance(model, StreamModel):
-        return f"topic.{catalog.source(reference).topic.name}"
     return f"{names.LIVE}.{reference}"
 
 

@@ -22,7 +22,7 @@ class QueryProgress:
     query: str
     rows_per_second: float
     lag: int
-    """Records in Kafka that the query has not read yet."""
+    """Records that the query has not read yet: in Kafka, or of a stream model in its live table."""
     freshness: float | None
     """From the newest append time of the last batch to its end."""
     batch_p95: float | None

@@ -133,12 +133,14 @@ def between(first: Position, last: Position) -> int:
     """Records from one position to the other, over all partitions.
 
     Spark's own count of a batch's rows counts them again for each pass over the batch. It knows no position where
-    nothing is read yet, and none for a batch that is repeated after a crash.
+    nothing is read yet, and none for a batch that is repeated after a crash. What a source of ours notes beside its
+    offsets begins with '_'.
     """
     starts, ends = first or {}, last or {}
     return sum(
         max(0, offset - starts.get(topic, {}).get(partition, 0))
         for topic, offsets in ends.items()
+        if not topic.startswith("_")
         for partition, offset in offsets.items()
     )
 

@@ -1,11 +1,16 @@
-"""Rows of the live table: typed for ClickHouse, without personal data, with what the window of ids needs."""
+"""Rows of the live table: typed for ClickHouse, without personal data, with what the window of ids needs; and back."""
+
+from collections.abc import Iterable
 
 from pyspark.sql import Column, DataFrame, functions as F
 
+from millrace.contracts import avro
 from millrace.contracts.source import Source
 from spark_jobs.transforms.pii import pseudonymise
 
 _NESTED = ("array", "map", "struct")
+_WHOLE_TIMES = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
+"""Without it, a time within a nested value loses what is less than a millisecond."""
 
 
 def live_rows(decoded: DataFrame, source: Source, key: bytes) -> DataFrame:
@@ -31,4 +36,19 @@ def refined_rows(decoded: DataFrame, source: Source, key: bytes) -> DataFrame:
 def _portable(df: DataFrame, name: str) -> Column:
     """Nested values travel as JSON text."""
     nested = df.schema[name].dataType.typeName() in _NESTED
-    return F.to_json(F.col(name)).alias(name) if nested else F.col(name)
+    return F.to_json(F.col(name), _WHOLE_TIMES).alias(name) if nested else F.col(name)
+
+
+def stored_type(column: avro.Column) -> str:
+    """Spark's type for what the live table holds."""
+    return "string" if column.spark_type.startswith(_NESTED) else column.spark_type
+
+
+def restored(rows: DataFrame, columns: Iterable[avro.Column]) -> DataFrame:
+    """Rows of a live table with the types of the contract: nested values from their JSON text."""
+    return rows.select(*[_typed(column) for column in columns])
+
+
+def _typed(column: avro.Column) -> Column:
+    held = F.col(column.name)
+    return held if stored_type(column) == column.spark_type else F.from_json(held, column.spark_type).alias(column.name)

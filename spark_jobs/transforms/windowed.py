@@ -1,4 +1,4 @@
-"""Rows on their way into a stream model: on time, and each event once."""
+"""Rows on their way into a stream model, and its results on their way out."""
 
 from pyspark.sql import Column, DataFrame, functions as F
 
@@ -9,22 +9,22 @@ _NESTED = ("array", "map", "struct", "variant")
 
 
 def timely(rows: DataFrame, source: Source) -> DataFrame:
-    """Good rows whose event time is not ahead of the broker's clock by more than the lateness.
+    """Rows whose event time is not ahead of the broker's clock by more than the lateness.
 
     One producer with a clock that is a day fast would push the watermark past everybody else's events.
     """
     lateness = F.expr(f"INTERVAL {int(source.event.lateness.total_seconds())} SECONDS")
-    return rows.filter(F.col("good") & (F.col("event_time") <= F.col("append_time") + lateness)).drop("good")
+    return rows.filter(F.col("event_time") <= F.col("append_time") + lateness)
 
 
-def without_duplicates(rows: DataFrame, source: Source, model: StreamModel) -> DataFrame:
-    """Set the model's watermark, and let each event id pass once within it.
+def watermarked(rows: DataFrame, source: Source, model: StreamModel) -> DataFrame:
+    """Set the model's watermark.
 
     A clock may be fast by the lateness and still be timely. It pushes the watermark by as much, and that is added to
     the delay, so that everybody else keeps what the model promises.
     """
     delay = f"{int((model.watermark + source.event.lateness).total_seconds())} seconds"
-    return rows.withWatermark("event_time", delay).dropDuplicatesWithinWatermark(["_id_hash"]).drop("_id_hash")
+    return rows.withWatermark("event_time", delay)
 
 
 def portable(results: DataFrame) -> DataFrame:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pyspark.sql import SparkSession, functions as F
 
@@ -10,12 +11,13 @@ from millrace.contracts.catalog import read_catalog
 from millrace.contracts.model import StreamModel
 from millrace.contracts.source import Source
 from millrace.settings import ROOT
-from spark_jobs.transforms.decode import decode
-from spark_jobs.transforms.live_rows import refined_rows
-from spark_jobs.transforms.windowed import timely, without_duplicates
-from tests.spark.cases import RECORDS
-from tests.spark.poison import with_
+from spark_jobs.id_window import IdWindow
+from spark_jobs.stream_model import columns_wanted
+from spark_jobs.transforms.live_rows import restored
+from spark_jobs.transforms.progress import observed_live
+from spark_jobs.transforms.windowed import portable, timely, watermarked
 
+STORED = "event_type string, event_time timestamp, append_time timestamp"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 Event = tuple[int, float, float]
 """Its id, minutes after noon when Kafka took it, minutes after noon when it says it happened."""
@@ -35,32 +37,33 @@ def counts(
     spark: SparkSession, source: Source, model: StreamModel, folder: Path, batches: list[list[Event]]
 ) -> dict[int, int]:
     """Events per window (its start in minutes after noon) after all batches, each a file that comes by itself."""
-    inbox, counted = folder / "in", folder / "out"
-    rows = spark.readStream.schema(RECORDS).options(maxFilesPerTrigger=1, recursiveFileLookup=True).parquet(str(inbox))
-    timed = rows.transform(decode, source).transform(refined_rows, source, b"key").transform(timely, source)
-    windows = (
-        without_duplicates(timed, source, model)
-        .groupBy(F.window("event_time", "5 minutes").alias("w"))
-        .agg(F.count("*").alias("n"))
-    )
+    inbox, counted, name = folder / "in", folder / "out", f"w_{folder.name.replace('-', '_')}"
+    window, columns = IdWindow(int(source.event.lateness.total_seconds() * 1_000_000)), columns_wanted(source, model)
     for number, batch in enumerate(batches):
-        _put(spark, inbox / f"{number}.parquet", batch, number * 1000)
+        _put(spark, inbox / f"{number}.parquet", _once(window, batch))
+    rows = spark.readStream.schema(STORED).options(maxFilesPerTrigger=1, recursiveFileLookup=True).parquet(str(inbox))
+    timed = rows.transform(observed_live).transform(timely, source).transform(watermarked, source, model)
+    timed.transform(restored, columns).createOrReplaceTempView(source.name)
     query = (
-        windows.select(F.col("w.start").alias("start"), "n")
-        .writeStream.format("memory").queryName(f"w_{folder.name.replace('-', '_')}")
-        .outputMode("update").option("checkpointLocation", str(counted)).trigger(availableNow=True).start()
+        spark.sql(model.sql).transform(portable)
+        .writeStream.format("memory").queryName(name)
+        .outputMode(model.output).option("checkpointLocation", str(counted)).trigger(availableNow=True).start()
     )  # fmt: skip
     query.awaitTermination(120)
-    found = spark.table(f"w_{folder.name.replace('-', '_')}").groupBy("start").agg(F.max("n")).collect()
+    found = spark.table(name).groupBy("window_start").agg(F.max("events")).collect()
     return {int((row[0].astimezone(UTC) - NOON) / timedelta(minutes=1)): row[1] for row in found}
 
 
-def _put(spark: SparkSession, path: Path, batch: list[Event], first: int) -> None:
-    values = [with_(event_id=f"e{number}", timestamp=_at(happened).isoformat()) for number, _, happened in batch]
-    rows = [
-        (None, value, "user-events", 0, first + n, _at(batch[n][1]), 1, None) for n, value in enumerate(values)
-    ]  # fmt: skip
-    spark.createDataFrame(rows, RECORDS).coalesce(1).write.parquet(str(path))
+def _once(window: IdWindow, batch: list[Event]) -> list[Event]:
+    """What live lets through to its table."""
+    ids = np.array([number for number, _, _ in batch], dtype=np.int64)
+    times = np.array([_at(appended).timestamp() * 1_000_000 for _, appended, _ in batch], dtype=np.int64)
+    return [event for event, first in zip(batch, window.admit(ids, times), strict=True) if first]
+
+
+def _put(spark: SparkSession, path: Path, batch: list[Event]) -> None:
+    rows = [("page_view", _at(happened), _at(appended)) for _, appended, happened in batch]
+    spark.createDataFrame(rows, STORED).coalesce(1).write.parquet(str(path))
 
 
 def _at(minutes: float) -> datetime:

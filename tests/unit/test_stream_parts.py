@@ -24,7 +24,7 @@ def test_partitions_without_rows_start_at_the_beginning() -> None:
     assert starting_offsets("t", 3, {0: 5, 2: 7}) == '{"t": {"0": 5, "1": -2, "2": 7}}'
 
 
-def test_windows_that_began_before_the_topic_does_are_not_published() -> None:
+def test_windows_that_began_before_the_live_table_does_are_not_published() -> None:
     starts = [datetime(2026, 1, 1, hour, tzinfo=UTC) for hour in range(3)]
     results = pa.table({"window_start": pa.array(starts, pa.timestamp("us", "UTC")), "source": ["a", "b", "c"]})
     assert since(results, ("source", "window_start"), starts[1])["source"].to_pylist() == ["b", "c"]
@@ -39,6 +39,7 @@ def test_windows_that_began_before_the_topic_does_are_not_published() -> None:
         (None, None, 0),
         ({"t": {"0": 5}}, None, 0),
         ({"t": {"0": 5}}, {"t": {"0": 5, "1": 3}}, 3),
+        ({"t": {"0": 5}, "_append_time": {"0": 70}}, {"t": {"0": 6}, "_append_time": {"0": 90}}, 1),
     ],
 )
 def test_records_between_positions(first: Position, last: Position, records: int) -> None:

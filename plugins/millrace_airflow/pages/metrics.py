@@ -21,7 +21,7 @@ from millrace_airflow.progress import ask
 
 log = logging.getLogger(__name__)
 _QUERIES = {
-    "millrace_query_lag_records": ("lag_records", "Records in Kafka that the query had not read after its last batch."),
+    "millrace_query_lag_records": ("lag_records", "Records that the query had not read after its last batch."),
     "millrace_query_lag_seconds": ("lag_seconds", "Since the newest record that was read, while others wait; else 0."),
     "millrace_query_latency_seconds": ("latency_seconds", "From a record's append to the end of its batch, the last."),
     "millrace_query_records_per_second": ("records_per_second", "Records read per second over the last minute."),
