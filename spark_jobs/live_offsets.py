@@ -7,8 +7,8 @@ from typing import Any
 SLACK = 120_000_000
 """Microseconds by which the clocks of two brokers that lead the same partition one after the other may differ."""
 DRIFT = 900_000_000
-"""Microseconds of append time by which a partition may lag behind another before it is looked for no more; it is found
-again when live has brought it that near, and then read whole."""
+"""Microseconds of append time by which a partition may lag behind another before it is looked for by itself. Otherwise
+one idle partition would have every look go back to its last row."""
 _APPEND_TIME = "_append_time"
 
 
@@ -108,13 +108,33 @@ def dealt(items: Sequence[Span], hands: int) -> list[tuple[Span, ...]]:
     return [tuple(ordered[hand::hands]) for hand in range(min(hands, len(ordered)))]
 
 
-def look_sql(table: str, since: int | None) -> str:
-    """Per partition: first offset, next offset, newest append time, of what was appended since."""
-    where = f" WHERE append_time >= {_moment(since)}" if since is not None else ""
-    return (
-        "SELECT kafka_partition, min(kafka_offset), max(kafka_offset) + 1, toUnixTimestamp64Micro(max(append_time)) "
-        f"FROM {table}{where} GROUP BY kafka_partition"
-    )
+def look_sql(table: str, before: Position) -> str:
+    """Partition, first offset, next offset and newest append time, of what was appended since; maybe in two rows.
+
+    Partitions far behind the others, and those that are not known, are looked for by number, which the table's other
+    index holds: after an outage live may bring one on that stays idle from then.
+    """
+    since = looked_for_since(before)
+    if since is None:
+        return _look(table, "true")
+    behind = [
+        f"kafka_partition = {p} AND append_time >= {_moment(at.newest - SLACK)}"
+        for p, at in sorted(before.items())
+        if at.newest - SLACK < since
+    ]
+    unknown = f"kafka_partition NOT IN ({', '.join(map(str, sorted(before)))})"
+    older = [f"{condition} AND append_time < {_moment(since)}" for condition in [*behind, unknown]]
+    return " UNION ALL ".join(_look(table, condition) for condition in [f"append_time >= {_moment(since)}", *older])
+
+
+def merged(rows: Iterable[Sequence[int]]) -> dict[int, Found]:
+    """What a look has found, by partition."""
+    found: dict[int, Found] = {}
+    for partition, first, last, newest in rows:
+        known = found.get(partition, Found(first, Reached(last, newest)))
+        reached = Reached(max(last, known.reached.next), max(newest, known.reached.newest))
+        found[partition] = Found(min(first, known.first), reached)
+    return found
 
 
 def times_sql(table: str, before: Position, ends: Mapping[int, int]) -> str:
@@ -131,6 +151,13 @@ def rows_sql(table: str, columns: Iterable[str], wanted: Iterable[Span]) -> str:
     chosen = ", ".join(f"`{name}`" for name in columns)
     bounded = [f"{_rows(span)} AND append_time <= {_moment(span.newest)}" for span in wanted]
     return f"SELECT {chosen} FROM {table} WHERE {_either(bounded)}"
+
+
+def _look(table: str, condition: str) -> str:
+    return (
+        "SELECT kafka_partition, min(kafka_offset), max(kafka_offset) + 1, toUnixTimestamp64Micro(max(append_time)) "
+        f"FROM {table} WHERE {condition} GROUP BY kafka_partition"
+    )
 
 
 def _span(partition: int, start: Reached | None, end: Reached) -> Span:

@@ -109,11 +109,12 @@ class ModelBatches:
             self.topic.send(changed)
 
     def _reach(self) -> timedelta:
-        """How far back the live table held everything when the query began without a checkpoint.
+        """How far back the live table surely held everything when the query began without a checkpoint.
 
-        What began earlier was counted in part only, and must not replace what was counted whole.
+        Live itself may have been filled from the topic. What began earlier was counted in part only, and must not
+        replace what was counted whole.
         """
-        return self.source.live_retention - self.source.event.lateness
+        return min(self.source.live_retention, self.source.topic.retention) - self.source.event.lateness
 
 
 def since(results: pa.Table, key: tuple[str, ...], start: datetime) -> pa.Table:

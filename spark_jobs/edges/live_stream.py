@@ -22,12 +22,11 @@ from millrace.settings import read_settings
 from spark_jobs.live_offsets import (
     Found,
     Position,
-    Reached,
     advanced,
     dealt,
     ends_within,
     look_sql,
-    looked_for_since,
+    merged,
     parsed,
     rows_sql,
     shortened,
@@ -103,8 +102,7 @@ class LiveStreamReader(DataSourceStreamReader):
         return (conformed(batch, self._schema) for batch in _streamed(sql))
 
     def _look(self, before: Position) -> dict[int, Found]:
-        rows = _ask(look_sql(self._table, looked_for_since(before)))
-        return {partition: Found(first, Reached(last, newest)) for partition, first, last, newest in rows}
+        return merged(_ask(look_sql(self._table, before)))
 
     def _shortened(self, before: Position, ends: dict[int, int]) -> Position:
         times = {row[0]: row[1] for row in _ask(times_sql(self._table, before, ends))}

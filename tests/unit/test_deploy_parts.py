@@ -65,13 +65,14 @@ def test_live_table_remembers_tokens_and_expires_by_append_time(catalog: Catalog
     assert "INDEX append_time append_time TYPE minmax" in ddl
 
 
-def test_a_live_table_that_exists_gets_the_index_that_stream_models_need(catalog: Catalog) -> None:
+def test_a_live_table_that_exists_gets_the_indexes_that_stream_models_need(catalog: Catalog) -> None:
     source, commands = catalog.source("user_events"), []
     rows = list(table_columns(source).items())
     client = SimpleNamespace(query=lambda *_, **__: SimpleNamespace(result_rows=rows), command=commands.append)
     create_live(client, source)
     assert [c.partition("`user_events` ")[2].split()[:6] for c in commands] == [
         ["ADD", "INDEX", "IF", "NOT", "EXISTS", "append_time"],
+        ["ADD", "INDEX", "IF", "NOT", "EXISTS", "kafka_partition"],
         ["MODIFY", "TTL", "toDateTime(append_time)", "+", "INTERVAL", "259200"],
     ]
 

@@ -16,6 +16,7 @@ from spark_jobs.live_offsets import (
     ends_within,
     look_sql,
     looked_for_since,
+    merged,
     parsed,
     rows_sql,
     shortened,
@@ -113,8 +114,27 @@ def test_spans_are_dealt_evenly_to_a_few_tasks() -> None:
 
 
 def test_the_first_look_takes_all_and_the_next_what_is_new() -> None:
-    assert look_sql("live.`e`", None).endswith("FROM live.`e` GROUP BY kafka_partition")
-    assert "WHERE append_time >= fromUnixTimestamp64Micro(5, 'UTC')" in look_sql("live.`e`", 5)
+    assert look_sql("live.`e`", {}).endswith("FROM live.`e` WHERE true GROUP BY kafka_partition")
+    assert f"WHERE append_time >= fromUnixTimestamp64Micro({NOW - 5 - SLACK}, 'UTC')" in look_sql("live.`e`", BEFORE)
+
+
+def test_a_partition_that_came_on_while_it_was_far_behind_is_found() -> None:
+    """By its number; and so is one that nobody knows yet."""
+    since, last = NOW - DRIFT - SLACK, NOW - 30 * HOUR
+    looks = look_sql("live.`e`", {0: Reached(9, NOW), 1: Reached(9, last)}).split(" UNION ALL ")
+    older = f"append_time < fromUnixTimestamp64Micro({since}, 'UTC') GROUP BY kafka_partition"
+    assert looks[0].endswith(f"WHERE append_time >= fromUnixTimestamp64Micro({since}, 'UTC') GROUP BY kafka_partition")
+    its_own = f"kafka_partition = 1 AND append_time >= fromUnixTimestamp64Micro({last - SLACK}, 'UTC')"
+    assert looks[1].endswith(f"WHERE {its_own} AND {older}")
+    assert looks[2].endswith(f"WHERE kafka_partition NOT IN (0, 1) AND {older}")
+    assert len(looks) == 3
+
+
+def test_what_a_look_finds_in_two_places_is_one() -> None:
+    assert merged([(1, 5, 9, NOW), (0, 1, 2, NOW), (1, 3, 5, NOW - 9)]) == {
+        0: Found(1, Reached(2, NOW)),
+        1: Found(3, Reached(9, NOW)),
+    }
 
 
 def test_rows_are_asked_for_by_position_within_the_time_that_prunes() -> None:
