@@ -10,8 +10,8 @@ from millrace.contracts import avro
 from millrace.contracts.source import Source
 from spark_jobs.transforms.rules import TIMES
 
-TEXT, PARSED, PLAIN = "_text", "_parsed", "_plain"
-WORKING = (TEXT, PARSED, PLAIN)
+TEXT, PARSED, PLAIN, SUSPECT, MEMBERS = "_text", "_parsed", "_plain", "_suspect", "_members"
+WORKING = (TEXT, PARSED, PLAIN, SUSPECT, MEMBERS)
 """Columns that `with_event` leaves for the other functions here; the caller drops them."""
 CORRUPT = "_corrupt"
 DEEPEST = 100
@@ -27,7 +27,7 @@ _TIMESTAMP = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d(:?\d
 _DATE = r"^\d{4}-\d\d-\d\d\z"
 _HUGE_EXPONENT = r"[:\[,]\s*\"?-?\d[\d.]*[eE][+-]?\d{4}"
 """Spark writes such a decimal out, digit by digit: one record could keep a core busy for hours."""
-_NOT_TEXT = r"^(?s)(-?\d[\d.eE+-]*|true|false|[\[{].*)$"
+_NOT_TEXT = r"^(?s)(-?\d[\d.eE+-]*+|true|false|[\[{].*)$"
 """What a number, boolean, list or object looks like where Spark has put its text into a string field."""
 _LONE_SURROGATE = r"(?i)\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f]"
 _LENGTHS = {"string", "int", "bigint", "boolean", *TIMES}
@@ -35,12 +35,17 @@ _LENGTHS = {"string", "int", "bigint", "boolean", *TIMES}
 
 
 def with_event(records: DataFrame, source: Source, _: Mapping[int, str]) -> DataFrame:
-    """Add `event`: one pass of the JSON parser, which marks a wrong type anywhere, then times by our own reading."""
+    """Add `event`: one pass of the JSON parser, which marks a wrong type anywhere, then times by our own reading.
+
+    Spark compiles no plan that holds one of its parsers; it then writes the code of each expression beside it anew for
+    each task. So the parsers are columns of their own, and all that is worked out of them comes in other steps.
+    """
     fields = [typed(f, F.col(PARSED)).alias(f.name) for f in source.record.fields]
     return (
         records.withColumn(TEXT, _text_of(F.col("value"), source))
         .withColumn(PARSED, parse(source.record.fields))
-        .withColumns({"event": F.struct(*fields), PLAIN: _is_plain(source)})
+        .withColumns({"event": F.struct(*fields), PLAIN: _is_plain(source), SUSPECT: _is_suspect(source)})
+        .withColumn(MEMBERS, F.when(~F.col(PLAIN) | F.col(SUSPECT), members()))
     )
 
 
@@ -61,7 +66,7 @@ def is_sound(source: Source) -> Column:
 def unknown_fields(source: Source, _: Mapping[int, str]) -> Column:
     """JSON object of the fields that the contract does not know; null when there are none."""
     known = F.array(*[F.lit(f.name) for f in source.record.fields])
-    extra = F.map_filter(members(), lambda key, _: ~F.array_contains(known, key))
+    extra = F.map_filter(F.col(MEMBERS), lambda key, _: ~F.array_contains(known, key))
     more = F.when(F.size(F.array_except(keys(), known)) > 0, F.to_json(extra))
     return F.when(~F.col(PLAIN), F.when(F.size(keys()) > _present(source), more))
 
@@ -153,8 +158,9 @@ def _shortest(field: avro.Column) -> Column:
 def _is_unambiguous(source: Source) -> Column:
     """True when nothing follows the object, no key is there twice, and each character is a whole one."""
     distinct = F.size(F.array_distinct(keys())) == F.size(keys())
-    once = F.when(F.size(keys()) == _present(source), members().isNotNull() | F.lit(not has_nested(source))).otherwise(
-        distinct & members().isNotNull()
+    parsed = F.col(MEMBERS).isNotNull()
+    once = F.when(F.size(keys()) == _present(source), parsed | F.lit(not has_nested(source))).otherwise(
+        distinct & parsed
     )
     return is_whole() & ~has_lone_surrogate() & once
 
@@ -167,12 +173,24 @@ def _present(source: Source) -> Column:
 
 def _mistyped_text(source: Source) -> Column:
     """True when a text field was given something else, which Spark would quietly turn into its text."""
-    fields = [f.name for f in source.record.fields if f.spark_type in {"string", *TIMES} and not f.symbols]
-    checks = [
-        F.when(F.col(PARSED)[name].rlike(_NOT_TEXT), _kind(name) != "STRING").otherwise(F.lit(False)) for name in fields
-    ]
-    return F.coalesce(reduce(or_, checks, F.lit(False)), F.lit(False))
+    checks = [F.when(_looks_otherwise(name), _kind(name) != "STRING") for name in _texts(source)]
+    wrong = reduce(or_, [F.coalesce(check, F.lit(False)) for check in checks], F.lit(False))
+    return F.when(F.col(SUSPECT), wrong).otherwise(F.lit(False))
+
+
+def _is_suspect(source: Source) -> Column:
+    """True when a text field looks like something else, and must be looked at in the record itself."""
+    looks = [F.coalesce(_looks_otherwise(name), F.lit(False)) for name in _texts(source)]
+    return reduce(or_, looks, F.lit(False))
+
+
+def _looks_otherwise(name: str) -> Column:
+    return F.col(PARSED)[name].rlike(_NOT_TEXT)
+
+
+def _texts(source: Source) -> list[str]:
+    return [f.name for f in source.record.fields if f.spark_type in {"string", *TIMES} and not f.symbols]
 
 
 def _kind(name: str) -> Column:
-    return F.coalesce(F.schema_of_variant(members()[name]), F.lit("VOID"))
+    return F.coalesce(F.schema_of_variant(F.col(MEMBERS)[name]), F.lit("VOID"))
