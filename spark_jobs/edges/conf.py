@@ -19,8 +19,6 @@ _SHARED = {
     "spark.sql.shuffle.partitions": "4",
     "spark.sql.ansi.enabled": "true",
     "spark.ui.showConsoleProgress": "false",
-    # Three queries and Delta's own need more than the usual 100 classes; what falls out is compiled again, and cold.
-    "spark.sql.codegen.cache.maxEntries": "2000",
     # For Prometheus, at /metrics/prometheus and /metrics/executors/prometheus of the UI's port.
     "spark.ui.prometheus.enabled": "true",
     "spark.metrics.namespace": "millrace",
@@ -35,6 +33,8 @@ _SHARED = {
 _STREAM = {
     # Small batches, several a second: what adaptive planning could win there costs more than it brings.
     "spark.sql.adaptive.enabled": "false",
+    # Three queries and Delta's own need more than the usual 100 classes; what falls out is compiled again, and cold.
+    "spark.sql.codegen.cache.maxEntries": "2000",
     "spark.sql.shuffle.partitions": "2",
     "spark.locality.wait": "0",
     # A batch holds one append hour, seldom two: a file for each at once, without sorting by hour first.

@@ -15,7 +15,7 @@ _LASTING = re.compile(
 """Another writer, a wrong schema, a file or a record that is gone: waiting brings nothing back."""
 _PASSING = re.compile(
     r"TransientError|SchemaAppeared|No space left on device"
-    r"|java\.(?:io\.\w*IOException|net\.\w+Exception|nio\.\w+\.\w+Exception)"
+    r"|Python worker (?:exited|failed)|java\.(?:io\.(?:\w*IO|EOF)Exception|net\.\w+Exception|nio\.\w+\.\w+Exception)"
     r"|java\.util\.concurrent\.TimeoutException|ClosedChannelException"
     r"|(?:Sdk|Service|S3)\w*Exception"
     r"|kafka\.common\.errors\.(?:Timeout|Disconnect|Network|Retriable|BrokerNotAvailable|LeaderNotAvailable"

@@ -7,11 +7,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.faults.bench import Bench
 from tests.faults.driver import Driver, is_running
 from tests.faults.lab import Lab
+from tests.faults.load import Load
+from tests.faults.reconcile import reconcile
+from tests.faults.recovery import recovery
 from tests.services.platform import await_that
 from tests.services.truth import clickhouse_rows
 
@@ -126,3 +130,31 @@ def test_a_driver_that_slept_past_its_lease_cannot_commit(bench: Bench, drive: C
         bench.check()
     old.start()
     bench.recover(within=SLOW_START)
+
+
+def test_a_models_readers_are_killed(new_lab: Callable[..., Lab], drive: Callable[[Lab], Driver]) -> None:
+    """Spark's Python processes, which read the live table for a model, die in the midst of it; the driver lives on."""
+    lab = new_lab(windows=True)
+    with drive(lab) as driver, Load(lab) as load:
+        driver.await_running()
+        load.flow(300)
+        recovery(lab, load, within=SLOW_START)
+        for _ in range(5):
+            readers = await_that(lambda: readers_of(driver), "processes that read for the model")
+            for reader in readers:
+                reader.kill()
+            psutil.wait_procs(readers, timeout=10)
+            load.flow(300)
+        recovery(lab, load, within=SLOW_START)
+        load.stop()
+        counted = reconcile(lab, load)
+        sql = f"SELECT sum(events) AS n FROM realtime.{lab.source}_windows"
+        await_that(
+            lambda: clickhouse_rows(lab.settings, sql)[0]["n"] == len(counted.first_of_each), "every window", 240
+        )
+        assert not driver.ends, driver.log[-3000:]
+
+
+def readers_of(driver: Driver) -> list[psutil.Process]:
+    """The processes that Spark has started beside the driver's own."""
+    return [p for p in psutil.Process(driver.pid).children(recursive=True) if "pyspark" in " ".join(p.cmdline()[1:4])]
