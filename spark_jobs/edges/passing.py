@@ -13,9 +13,11 @@ _LASTING = re.compile(
     r"|KAFKA_DATA_LOSS|data may have been lost|may have been missed"
 )
 """Another writer, a wrong schema, a file or a record that is gone: waiting brings nothing back."""
+# The second line is how the death of one of Spark's Python processes looks, of which it starts others.
 _PASSING = re.compile(
     r"TransientError|SchemaAppeared|No space left on device"
-    r"|Python worker (?:exited|failed)|java\.(?:io\.(?:\w*IO|EOF)Exception|net\.\w+Exception|nio\.\w+\.\w+Exception)"
+    r"|Python worker (?:exited|failed)|Stream closed|Broken pipe|Connection reset|Socket closed"
+    r"|java\.(?:io\.(?:\w*IO|EOF)Exception|net\.\w+Exception|nio\.\w+\.\w+Exception)"
     r"|java\.util\.concurrent\.TimeoutException|ClosedChannelException"
     r"|(?:Sdk|Service|S3)\w*Exception"
     r"|kafka\.common\.errors\.(?:Timeout|Disconnect|Network|Retriable|BrokerNotAvailable|LeaderNotAvailable"

@@ -26,6 +26,8 @@ from spark_jobs.supervision import Attempt, Prerequisite, QueryFailed, Superviso
         ("java.net.ConnectException: Connection refused", True),
         ("millrace.errors.TransientError: 3 records did not reach topic x", True),
         ("software.amazon.awssdk.services.s3.model.S3Exception: slow down", True),
+        ("Stream closed\n=== Streaming Query ===", True),
+        ("org.apache.spark.SparkException: Python worker exited unexpectedly (crashed)", True),
         ("java.lang.IllegalStateException: Some data may have been lost because", False),
         ("org.apache.kafka.clients.consumer.OffsetOutOfRangeException: java.io.IOException", False),
         ("millrace.errors.FencedError: the lease is no longer ours; TransientError before it", False),
