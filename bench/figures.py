@@ -12,7 +12,7 @@ from bench.measure import Ages, middle
 from bench.report import milliseconds, save, show
 from bench.stack import SERVICES, BenchStack
 
-DRIVER_WARM_UP = 45.0
+DRIVER_WARM_UP = 120.0
 LATENCY = ["where", "rate", "events", "p50", "p99", "max", "missing"]
 
 
