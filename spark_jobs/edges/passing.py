@@ -16,8 +16,8 @@ _LASTING = re.compile(
 # The second line is how the death of one of Spark's Python processes looks, of which it starts others.
 _PASSING = re.compile(
     r"TransientError|SchemaAppeared|No space left on device"
-    r"|Python worker (?:exited|failed)|Stream closed|Broken pipe|Connection reset|Socket closed"
-    r"|java\.(?:io\.(?:\w*IO|EOF)Exception|net\.\w+Exception|nio\.\w+\.\w+Exception)"
+    r"|Python worker (?:exited|failed)|EOFException|(?:Stream|Socket) closed|Broken pipe|Connection (?:reset|refused)"
+    r"|java\.(?:io\.\w*IOException|net\.\w+Exception|nio\.\w+\.\w+Exception)"
     r"|java\.util\.concurrent\.TimeoutException|ClosedChannelException"
     r"|(?:Sdk|Service|S3)\w*Exception"
     r"|kafka\.common\.errors\.(?:Timeout|Disconnect|Network|Retriable|BrokerNotAvailable|LeaderNotAvailable"
@@ -36,7 +36,8 @@ def passes(error: BaseException) -> bool:
 
 
 def cause(error: BaseException) -> str:
-    """One line that says what happened: the innermost cause of what Spark wraps in pages of stack traces."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """One line that says what happened: the innermost cause of what Spark wraps in stack traces, and a plan below."""
+    told = str(error).partition("=== Streaming Query ===")[0]
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
     named = [line for line in lines if _NAMED.match(line)]
     return (named or lines or [type(error).__name__])[-1][:500]

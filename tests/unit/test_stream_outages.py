@@ -27,6 +27,7 @@ from spark_jobs.supervision import Attempt, Prerequisite, QueryFailed, Superviso
         ("millrace.errors.TransientError: 3 records did not reach topic x", True),
         ("software.amazon.awssdk.services.s3.model.S3Exception: slow down", True),
         ("Stream closed\n=== Streaming Query ===", True),
+        ("EOFException occurred while reading the port number from pyspark.daemon's stdout", True),
         ("org.apache.spark.SparkException: Python worker exited unexpectedly (crashed)", True),
         ("java.lang.IllegalStateException: Some data may have been lost because", False),
         ("org.apache.kafka.clients.consumer.OffsetOutOfRangeException: java.io.IOException", False),
@@ -136,5 +137,6 @@ def test_records_are_lost_where_kafka_begins_after_the_position() -> None:
 def test_the_cause_is_one_line_out_of_pages() -> None:
     text = "raised by the Python Proxy. Return Message: Traceback:\n  File x\nmillrace.errors.TransientError: gone\n"
     assert cause(StreamingQueryException(text)) == "millrace.errors.TransientError: gone"
+    assert cause(StreamingQueryException("Stream closed\n=== Streaming Query ===\n+- a plan")) == "Stream closed"
     assert cause(TransientError("Kafka is away")) == "Kafka is away"
     assert cause(ValueError()) == "ValueError"
