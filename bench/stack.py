@@ -52,8 +52,9 @@ class BenchStack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For programs that are started against this stack."""
-        return dict(os.environ) | self.stack.environment()
+        """For programs that are started against this stack: they are no clients of its Connect server, as this one is."""
+        own = {key: value for key, value in os.environ.items() if not key.startswith(("SPARK_", "PYSPARK_"))}
+        return own | self.stack.environment()
 
     @cached_property
     def catalog(self) -> Catalog:
