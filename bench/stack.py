@@ -52,7 +52,7 @@ class BenchStack:
 
     @property
     def environment(self) -> dict[str, str]:
-        """For programs that are started against this stack: they are no clients of its Connect server, as this one is."""
+        """For programs started against this stack: they are no clients of its Connect server, as this one is."""
         own = {key: value for key, value in os.environ.items() if not key.startswith(("SPARK_", "PYSPARK_"))}
         return own | self.stack.environment()
 
