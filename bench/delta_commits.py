@@ -18,7 +18,7 @@ class Commit:
 
     batch: int
     visible: float
-    files: tuple[Path, ...] = ()
+    files: tuple[Path, ...]
 
 
 def commits(table: Path, since: float) -> Iterator[Commit]:

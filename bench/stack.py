@@ -21,6 +21,7 @@ from millrace.contracts.source import Source
 from millrace.control.database import connect
 from millrace.control.groups import Desired, read_group, set_desired
 from millrace.errors import TransientError
+from millrace.launch import inherited
 from millrace.settings import PREFIX, ROOT, Settings
 
 STATE = ROOT / ".millrace-bench"
@@ -53,8 +54,7 @@ class BenchStack:
     @property
     def environment(self) -> dict[str, str]:
         """For programs started against this stack: they are no clients of its Connect server, as this one is."""
-        own = {key: value for key, value in os.environ.items() if not key.startswith(("SPARK_", "PYSPARK_"))}
-        return own | self.stack.environment()
+        return inherited() | self.stack.environment()
 
     @cached_property
     def catalog(self) -> Catalog:

@@ -132,14 +132,17 @@ def _jars(settings: Settings) -> list[str]:
     return ["--jars", ",".join(jars)]
 
 
+def inherited() -> dict[str, str]:
+    """This process's environment, without what a parent or a session set for its own Spark or Airflow."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(_PARENTS)}
+
+
 def _environment(settings: Settings) -> dict[str, str]:
-    """What the driver needs, and nothing that a parent set for its own Spark or Airflow."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith((*_PARENTS, PREFIX))}
-    ours = {k: v for k, v in os.environ.items() if k.startswith(PREFIX)}
-    ours[f"{PREFIX}STATE_DIR"] = str(settings.state_dir)
+    """What the driver needs."""
+    environment = inherited() | {f"{PREFIX}STATE_DIR": str(settings.state_dir)}
     if settings.stream_master.startswith("local"):
-        kept["SPARK_LOCAL_IP"] = settings.host
-    return kept | ours | {"PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable, "PYTHONUNBUFFERED": "1"}
+        environment["SPARK_LOCAL_IP"] = settings.host
+    return environment | {"PYTHONPATH": str(ROOT), "PYSPARK_PYTHON": sys.executable, "PYTHONUNBUFFERED": "1"}
 
 
 def _spawn(command: list[str], log: Path, environment: dict[str, str]) -> int:

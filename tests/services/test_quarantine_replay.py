@@ -11,7 +11,7 @@ import pytest
 from confluent_kafka import Consumer, Producer, TopicPartition
 
 from millrace import names
-from tests.services.platform import ENDED, RUN_DEADLINE, Platform, await_that, now
+from tests.services.platform import Platform, await_that, now
 from tests.services.truth import clickhouse_rows, lake_count, lake_rows
 
 SOURCE, TOPIC, MANY = "user_events", "user-events", 40
@@ -201,9 +201,7 @@ class TestDag:
         path = f"dags/{names.QUARANTINE_DAG}/dagRuns/{run}/taskInstances/approve/-1/hitlDetails"
         assert "would be sent: **5**" in platform.api.call("GET", path)["body"]
         platform.api.call("PATCH", path, {"chosen_options": [option]})
-        run_path = f"dags/{names.QUARANTINE_DAG}/dagRuns/{run}"
-        await_that(lambda: platform.api.call("GET", run_path)["state"] in ENDED, f"run {run} to end", RUN_DEADLINE)
-        return str(platform.api.call("GET", run_path)["state"])
+        return platform.await_run(names.QUARANTINE_DAG, run)
 
     def test_what_is_rejected_does_not_happen(self, platform: Platform, bad: Bad) -> None:
         run = self.started(platform, bad)
