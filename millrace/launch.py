@@ -22,7 +22,12 @@ AVRO_LIMITS = " ".join(
     for what, most in {"string": 67_108_864, "bytes": 67_108_864, "collectionItems": 10_000_000}.items()
 )
 """Java options. A broken record may announce a text of gigabytes; without a limit Avro makes room for it, and dies."""
-_CODE = ("spark_jobs/*.py", "spark_jobs/edges/*.py", "spark_jobs/transforms/*.py", "millrace/clickhouse/*.py")
+_CODE = (
+    *(f"spark_jobs/{code}" for code in ("*.py", "edges/*.py", "transforms/*.py", "jvm/*.scala")),
+    "millrace/clickhouse/*.py",
+)
+ENGINE_JAR = "millrace-engine.jar"
+"""What `spark_jobs/jvm` is compiled to."""
 _KEPT_LOGS = 5
 JVM_OPTIONS = "-Djdk.lang.Process.launchMechanism=VFORK"
 """Of every JVM of ours: the few child processes that it starts cost as little as they can."""
@@ -70,16 +75,16 @@ def submit_command(settings: Settings, group: str) -> list[str]:
 
 
 def spark_jars(settings: Settings) -> list[Path]:
-    """The jars that Spark needs beside its own: Delta, Kafka, Avro."""
-    jars = sorted((settings.downloads / "spark-jars").glob("*.jar"))
-    if not jars:
-        raise ConfigError(f"{settings.downloads / 'spark-jars'} holds no jars; `make up` fetches them")
-    return [*jars, *_native_files(settings)]
+    """The jars that Spark needs beside its own: Delta, Kafka, Avro, and what we add to them."""
+    jars, engine = sorted((settings.downloads / "spark-jars").glob("*.jar")), settings.downloads / "engine" / ENGINE_JAR
+    if not (jars and engine.exists()):
+        raise ConfigError(f"{settings.downloads} lacks {engine.name} or Spark's jars; `make up` brings them")
+    return [*jars, engine]
 
 
 def local_files(settings: Settings) -> dict[str, str]:
-    """Spark settings by which a local lake costs no child process per file; none where the jar for it is missing."""
-    if not (_native_files(settings) and settings.stream_master.startswith("local")):
+    """Spark settings by which a local lake costs no child process per file."""
+    if not settings.stream_master.startswith("local"):
         return {}
     return {
         "spark.hadoop.fs.file.impl": "millrace.NativeFiles",
@@ -102,10 +107,6 @@ def rotate(log: Path, keep: int = _KEPT_LOGS) -> None:
         older = log.with_name(f"{log.name}.{number}") if number else log
         if older.exists():
             older.replace(log.with_name(f"{log.name}.{number + 1}"))
-
-
-def _native_files(settings: Settings) -> list[Path]:
-    return sorted((settings.downloads / "native-files").glob("native-files.jar"))
 
 
 def _inputs(catalog: Catalog) -> Iterator[Path]:

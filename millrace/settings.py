@@ -114,7 +114,7 @@ class Settings(BaseSettings):
     """Spark master of the Connect server."""
     connect_memory: str = "1500m"
     """Driver memory of the Connect server."""
-    landing_trigger_ms: int = 2000
+    landing_trigger_ms: int = 1000
     """How often landing commits to bronze, in milliseconds."""
     live_trigger_ms: int = 250
     """How often live looks for new records, in milliseconds."""

@@ -12,7 +12,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from millrace import names
 from millrace.contracts.avro import Column
-from millrace.contracts.columns import APPEND_TIME, EVENT_TIME, stream_columns
+from millrace.contracts.columns import APPEND_TIME, EVENT_TIME, live_columns
 from millrace.contracts.model import StreamModel
 from millrace.contracts.source import Source
 from millrace.contracts.sql import columns_read, parse_model
@@ -58,7 +58,7 @@ def _start(app: StreamApp, model: StreamModel) -> StreamingQuery:
 
 def columns_wanted(source: Source, model: StreamModel) -> tuple[Column, ...]:
     """The columns that the SQL reads, and those that say when an event happened and came."""
-    columns = stream_columns(source)
+    columns = live_columns(source)
     read = {column.name for column in columns_read(parse_model(model), columns)} | {EVENT_TIME.name, APPEND_TIME.name}
     return tuple(column for column in columns if column.name in read)
 

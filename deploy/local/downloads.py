@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from deploy.local import clickhouse_library, java_artifacts, native_files
+from deploy.local import clickhouse_library, engine_jar, java_artifacts
 
 CLICKHOUSE = "clickhouse"
 SPARK_JARS = "spark-jars"
-NATIVE_FILES = "native-files"
+ENGINE = "engine"
 
 
 def ensure(bundle: str, downloads: Path) -> Path:
@@ -28,15 +28,19 @@ def ensure(bundle: str, downloads: Path) -> Path:
 def _fetch(bundle: str, folder: Path) -> None:
     if bundle == CLICKHOUSE:
         clickhouse_library.fetch_library(folder)
-    elif bundle == NATIVE_FILES:
-        native_files.compile_jar(folder)
+    elif bundle == ENGINE:
+        engine_jar.compile_jar(folder, ensure(SPARK_JARS, folder.parent))
     else:
         java_artifacts.fetch_java(bundle, folder)
 
 
 def _fingerprint(bundle: str) -> str:
-    own = {CLICKHOUSE: clickhouse_library.LOCK, NATIVE_FILES: native_files.SOURCE}
-    locked = own[bundle].read_text() if bundle in own else repr(java_artifacts.locked(bundle))
+    if bundle == CLICKHOUSE:
+        locked = clickhouse_library.LOCK.read_text()
+    elif bundle == ENGINE:
+        locked = _fingerprint(SPARK_JARS) + "".join(source.read_text() for source in engine_jar.SOURCES)
+    else:
+        locked = repr(java_artifacts.locked(bundle))
     return hashlib.sha256(locked.encode()).hexdigest()
 
 

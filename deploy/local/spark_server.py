@@ -5,7 +5,7 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from deploy.local.downloads import NATIVE_FILES, SPARK_JARS
+from deploy.local.downloads import ENGINE, SPARK_JARS
 from deploy.local.stack import BEHIND, Part, Stack, write_file
 from millrace.launch import JVM_OPTIONS, local_files, spark_home, spark_jars
 from spark_jobs.edges.conf import spark_conf
@@ -80,7 +80,7 @@ def spark_server(stack: Stack) -> Part:
         ),
         ports={"spark_connect_port": s.spark_connect_port},
         env={"SPARK_HOME": str(spark_home()), "SPARK_LOCAL_IP": s.host},
-        downloads=(NATIVE_FILES, SPARK_JARS),
+        downloads=(ENGINE, SPARK_JARS),
         external="spark_connect_url" if stack.is_external("spark_connect_url") else "",
         prepare=prepare,
         check=lambda: check(s.spark_connect_url),

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from millrace.contracts.catalog import Catalog
-from millrace.contracts.columns import bronze_columns, live_columns, silver_columns, stream_columns
+from millrace.contracts.columns import bronze_columns, live_columns, silver_columns
 from millrace.contracts.model import GoldModel, Model
 from millrace.contracts.problem import ContractError, Problem
 from millrace.contracts.sql import outputs_of, parse_model
@@ -49,7 +49,7 @@ class Parsed:
 
 
 _OF_SOURCE = {
-    "bronze": bronze_columns, "live": live_columns, "stream": stream_columns, "silver": silver_columns,
+    "bronze": bronze_columns, "live": live_columns, "stream": live_columns, "silver": silver_columns,
 }  # fmt: skip
 
 

@@ -41,18 +41,16 @@ def bronze_columns(source: Source) -> tuple[Column, ...]:
 
 
 def live_columns(source: Source) -> tuple[Column, ...]:
-    """What a real-time model may read. Columns that begin with '_' are the engine's and are not listed."""
+    """What real-time and stream models may read (a stream model finds nested values where live holds their JSON text).
+
+    Columns that begin with '_' are the engine's and are not listed.
+    """
     return (*_refined(source), *LIVE_METADATA)
 
 
 def silver_columns(source: Source) -> tuple[Column, ...]:
     """What a gold model may read."""
     return (*_refined(source), *SILVER_METADATA)
-
-
-def stream_columns(source: Source) -> tuple[Column, ...]:
-    """What a stream model may read: as live, with nested values instead of their JSON text."""
-    return live_columns(source)
 
 
 def _refined(source: Source) -> tuple[Column, ...]:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from functools import reduce
 from itertools import count
+from typing import Any
 
 from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
@@ -15,7 +16,7 @@ _FOREIGN_WRITER = ("ConcurrentTransactionException", "DELTA_CONCURRENT_TRANSACTI
 
 
 def append_once(patience: Patience, query: str, rows: DataFrame, path: str, app_id: str, batch_id: int) -> bool:
-    """Append `rows`, for as long as it takes; Delta skips a batch that it already holds under this id.
+    """Append `rows`, for as long as it takes; a batch that the table already holds under this id is skipped.
 
     True when the first attempt went through; False when it took more, so that Delta may have skipped the last one.
     Raises FencedError when another writer committed under the same id.
@@ -28,10 +29,11 @@ def append_once(patience: Patience, query: str, rows: DataFrame, path: str, app_
         .option("txnVersion", batch_id)
     )
     attempts = count(1)
+    jvm: Any = rows.sparkSession._jvm
 
     def append() -> int:
         attempt = next(attempts)
-        writer.save(path)
+        jvm.millrace.KnownTransactions.save(writer._jwrite, path)
         return attempt
 
     try:

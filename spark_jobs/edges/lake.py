@@ -21,7 +21,9 @@ _ABSENT = frozenset(
 _CONFLICT = re.compile(
     r"DELTA_CONCURRENT_|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED"
     r"|Concurrent\w+Exception|MetadataChangedException|ProtocolChangedException"
+    r"|DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION"
 )
+"""Another writer was faster; the last is how a table looks whose first commit is being written at this moment."""
 
 
 def table(path: str) -> str:

@@ -31,13 +31,17 @@ def passes(error: BaseException) -> bool:
     """True when the same work may succeed later. Spark and Delta tell their causes in text only."""
     if not isinstance(error, (Py4JJavaError, PySparkException)):
         return is_transient(error) or isinstance(error, psycopg.OperationalError)
-    text = str(error)
+    text = _told(error)
     return not _LASTING.search(text) and bool(_PASSING.search(text))
 
 
 def cause(error: BaseException) -> str:
     """One line that says what happened: the innermost cause of what Spark wraps in stack traces, and a plan below."""
-    told = str(error).partition("=== Streaming Query ===")[0]
-    lines = [line.strip() for line in told.splitlines() if line.strip()]
+    lines = [line.strip() for line in _told(error).splitlines() if line.strip()]
     named = [line for line in lines if _NAMED.match(line)]
     return (named or lines or [type(error).__name__])[-1][:500]
+
+
+def _told(error: BaseException) -> str:
+    """The text without the plan of the query, which says what anybody wrote into a model's SQL."""
+    return str(error).partition("=== Streaming Query ===")[0]

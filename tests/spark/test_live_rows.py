@@ -7,7 +7,7 @@ from pathlib import Path
 from pyspark.sql import Row, SparkSession, functions as F
 
 from millrace.contracts.avro import Column, Record
-from millrace.contracts.columns import stream_columns
+from millrace.contracts.columns import live_columns
 from millrace.contracts.source import Source
 from spark_jobs.transforms.live_rows import live_rows, refined_rows, restored, stored_type
 
@@ -43,7 +43,7 @@ def test_nested_values_come_back_as_they_were(spark: SparkSession) -> None:
         name="orders", domain="shop", folder=Path(), record=Record(name="Order", doc="", fields=fields, text=""),
         owner="shop", description="Orders.", topic={"name": "orders"}, event={"id": "order_id", "time": "placed"},
     )  # fmt: skip
-    columns = stream_columns(source)
+    columns = live_columns(source)
     event = f"struct<{','.join(f'`{n}`:{t}' for n, t in TYPES.items())}>"
     decoded = spark.createDataFrame(
         [(True, Row(**row), NOON, 0, offset) for offset, row in enumerate((FULL, EMPTY))],

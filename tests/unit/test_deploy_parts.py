@@ -12,7 +12,7 @@ from millrace.contracts.catalog import Catalog, read_catalog
 from millrace.contracts.model import RealtimeModel
 from millrace.deploy import statements
 from millrace.errors import ConfigError
-from millrace.launch import fingerprint, rotate, submit_command
+from millrace.launch import ENGINE_JAR, fingerprint, rotate, submit_command
 from millrace.settings import ROOT, Settings
 from millrace.topics import wanted_topics
 
@@ -118,9 +118,9 @@ def test_fingerprint_follows_the_models(catalog: Catalog, tmp_path: Path) -> Non
 
 
 def test_the_command_line_holds_no_secret(tmp_path: Path) -> None:
-    jars = tmp_path / "spark-jars"
-    jars.mkdir()
-    (jars / "delta.jar").touch()
+    for jar in (tmp_path / "spark-jars" / "delta.jar", tmp_path / "engine" / ENGINE_JAR):
+        jar.parent.mkdir()
+        jar.touch()
     settings = Settings(downloads=tmp_path, pseudonym_key="k3y", postgres_password="p4ss", stream_conf={"a.b": "c"})
     command = submit_command(settings, "streams")
     assert command[-1] == "streams"

@@ -26,7 +26,7 @@ from pyspark.sql.types import (
 )
 
 from millrace.contracts.catalog import read_catalog
-from millrace.contracts.columns import stream_columns
+from millrace.contracts.columns import live_columns
 from millrace.contracts.model import StreamModel
 from millrace.contracts.sql import columns_read, parse_model
 from millrace.errors import TransientError
@@ -183,7 +183,7 @@ def test_rows_have_exactly_the_types_that_spark_was_told() -> None:
     ],
 )
 def test_a_model_reads_the_columns_that_it_names(sql: str, read: list[str] | None) -> None:
-    columns = stream_columns(read_catalog(ROOT).source("user_events"))
+    columns = live_columns(read_catalog(ROOT).source("user_events"))
     found = [c.name for c in columns_read(parse_model(MODEL.model_copy(update={"sql": sql})), columns)]
     assert found == (read or [c.name for c in columns])
 

@@ -27,6 +27,7 @@ from spark_jobs.supervision import Attempt, Prerequisite, QueryFailed, Superviso
         ("millrace.errors.TransientError: 3 records did not reach topic x", True),
         ("software.amazon.awssdk.services.s3.model.S3Exception: slow down", True),
         ("Stream closed\n=== Streaming Query ===", True),
+        ("java.lang.ArithmeticException\n=== Streaming Query ===\nFilter text = 'Connection reset'", False),
         ("EOFException occurred while reading the port number from pyspark.daemon's stdout", True),
         ("org.apache.spark.SparkException: Python worker exited unexpectedly (crashed)", True),
         ("java.lang.IllegalStateException: Some data may have been lost because", False),

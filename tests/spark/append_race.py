@@ -1,0 +1,53 @@
+"""Run by test_known_transactions.py in a Spark of its own: threads that append the same batches to one table."""
+
+import json
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from itertools import repeat
+from pathlib import Path
+from threading import Event
+
+from pyspark.sql import SparkSession
+
+from millrace.errors import FencedError
+from millrace.launch import spark_jars
+from millrace.settings import read_settings
+from spark_jobs.edges.bronze_tables import append_once
+from spark_jobs.edges.conf import spark_conf
+from spark_jobs.edges.health import Health
+from spark_jobs.edges.patience import Patience
+
+WRITERS, BATCHES, ROWS = 3, 4, 10
+TABLE = "table"
+
+
+def main(folder: Path) -> None:
+    """Each batch by all writers at once; then the last one once more."""
+    settings, table = read_settings(), folder / TABLE
+    jars = ":".join(map(str, spark_jars(settings)))
+    own = {"spark.driver.extraClassPath": jars, "spark.ui.enabled": "false", "spark.driver.memory": "1g"}
+    builder = SparkSession.builder.master("local[2]")
+    for key, value in (spark_conf(settings) | own).items():
+        builder = builder.config(key, value)
+    spark = builder.getOrCreate()
+    rows = spark.range(ROWS)
+    rows.limit(0).write.format("delta").save(str(table))
+
+    def append(batch: int) -> str:
+        try:
+            append_once(Patience(Health(), Event()), "race", rows, str(table), "app", batch)
+        except FencedError:
+            return "fenced"
+        return "done"
+
+    ends: list[str] = []
+    for batch in range(BATCHES):
+        with ThreadPoolExecutor(WRITERS) as pool:
+            ends += pool.map(append, repeat(batch, WRITERS))
+    append(BATCHES - 1)
+    result = {"ends": ends, "rows": spark.read.format("delta").load(str(table)).count()}
+    (folder / "result.json").write_text(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
