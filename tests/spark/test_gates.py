@@ -1,17 +1,16 @@
-"""A gate's verdict, message and record, on Spark Connect; and that compiled rules judge as plain GX does."""
+"""A gate's verdict, message and record, on Spark Connect."""
 
-import json
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import pytest
-from hypothesis import HealthCheck, given, settings as examples, strategies as st
 from pyspark.sql import DataFrame, SparkSession
 
 from millrace.errors import ConfigError, MillraceError, TransientError
 from millrace.settings import Settings
 from spark_jobs.gates import GateFailed, GateResult, run_gate
+from tests.spark.suites import rule, suite
 
 EVENTS = "event_id string, user_id string, page string, event_type string, amount double, kafka_offset bigint"
 
@@ -45,16 +44,6 @@ def clickhouse(monkeypatch: pytest.MonkeyPatch) -> RecordingClient:
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
     return Settings(state_dir=tmp_path)
-
-
-def rule(kind: str, severity: str = "critical", **kwargs: Any) -> dict[str, Any]:
-    return {"type": kind, "kwargs": kwargs, "severity": severity}
-
-
-def suite(folder: Path, *rules: dict[str, Any], **meta: Any) -> Path:
-    path = folder / "suite.json"
-    path.write_text(json.dumps({"name": "silver.user_events", "expectations": rules, "meta": meta}))
-    return path
 
 
 def gate(df: DataFrame, path: Path, settings: Settings, pii: tuple[str, ...] = ("user_id",)) -> GateResult:
@@ -219,77 +208,3 @@ def test_old_pages_of_data_docs_go(
     pages = [p.name for p in (settings.state_dir / "data_docs" / "silver" / "user_events").glob("*.html")]
     assert len(pages) == 2
     assert not any(gates[0] in name for name in pages)
-
-
-RULES = [
-    rule("expect_column_values_to_not_be_null", column="k"),
-    rule("expect_column_values_to_be_null", column="k"),
-    rule("expect_column_values_to_be_unique", column="k"),
-    rule("expect_column_values_to_be_unique", column="k", mostly=0.5),
-    rule("expect_compound_columns_to_be_unique", column_list=["k", "a"]),
-    rule("expect_compound_columns_to_be_unique", column_list=["k", "a"], ignore_row_if="any_value_is_missing"),
-    rule("expect_column_values_to_be_in_set", column="k", value_set=["x", "y'\\"]),
-    rule("expect_column_values_to_not_be_in_set", column="k", value_set=["x"], mostly=0.6),
-    rule("expect_column_values_to_match_regex", column="k", regex="^[x-z]\\d*$"),
-    rule("expect_column_values_to_not_match_regex", column="k", regex="\\\\|'"),
-    rule("expect_column_value_lengths_to_be_between", column="k", min_value=1, max_value=1),
-    rule("expect_column_value_lengths_to_equal", column="k", value=1, mostly=0.7),
-    rule("expect_column_values_to_be_between", column="a", min_value=0, max_value=2, strict_max=True),
-    rule("expect_column_values_to_be_between", column="b", max_value=1.5, mostly=0.5),
-    rule(
-        "expect_column_values_to_be_between", column="a", min_value=1, row_condition="b > 0", condition_parser="spark"
-    ),
-    rule("expect_column_pair_values_a_to_be_greater_than_b", column_A="a", column_B="b", or_equal=True),
-    rule("expect_column_pair_values_a_to_be_greater_than_b", column_A="a", column_B="b", mostly=0.4),
-    rule("expect_column_pair_values_to_be_equal", column_A="a", column_B="b"),
-    rule("expect_column_pair_values_to_be_equal", column_A="a", column_B="b", ignore_row_if="either_value_is_missing"),
-    rule("expect_column_min_to_be_between", column="a", min_value=0),
-    rule("expect_column_max_to_be_between", column="b", max_value=2, strict_max=True),
-    rule("expect_column_mean_to_be_between", column="b", min_value=0, max_value=2),
-    rule("expect_column_sum_to_be_between", column="a", min_value=0, max_value=4),
-    rule("expect_column_stdev_to_be_between", column="b", max_value=1),
-    rule("expect_column_unique_value_count_to_be_between", column="k", max_value=2),
-    rule("expect_column_proportion_of_non_null_values_to_be_between", column="k", min_value=0.7),
-    rule("expect_table_row_count_to_be_between", max_value=5),
-    rule("expect_column_values_to_match_regex_list", column="k", regex_list=["^x", "z"]),
-    rule("expect_column_distinct_values_to_be_in_set", column="a", value_set=[0, 1, 2]),
-]
-ROW = st.tuples(
-    st.sampled_from(["x", "y'\\", "z1", "", None]),
-    st.integers(-1, 3) | st.none(),
-    st.sampled_from([0.0, 1.5, 2.0, None]),
-)
-
-
-@examples(max_examples=3, deadline=None, suppress_health_check=list(HealthCheck))
-@given(rows=st.lists(ROW, min_size=1, max_size=8))
-def test_verdicts_equal_those_of_plain_gx(rows: list[tuple[Any, ...]], spark: SparkSession, tmp_path: Path) -> None:
-    import great_expectations as gx
-
-    from spark_jobs.gates.judge import judge
-    from spark_jobs.gates.suite import read_suite, rules_of
-
-    df = spark.createDataFrame(rows, "k string, a int, b double")
-    path = suite(tmp_path, *RULES)
-    _, ours = judge(df, rules_of(read_suite(path)), show=["k"], mask=frozenset())
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = {"globally": False}
-    asset = context.data_sources.add_spark("spark", persist=False).add_dataframe_asset("candidates")
-    batch = asset.add_batch_definition_whole_dataframe("all").get_batch({"dataframe": df})
-    plain = batch.validate(read_suite(path), result_format="BASIC").results
-
-    def found(verdicts: list[Any]) -> dict[str, tuple[Any, ...]]:
-        return {
-            f"{v.expectation_config.type} {rule_of(v)}": (
-                v.success,
-                v.result.get("unexpected_count") or 0,
-                v.result.get("element_count"),
-            )
-            for v in verdicts
-        }
-
-    def rule_of(verdict: Any) -> dict[str, Any]:
-        return {k: v for k, v in sorted(verdict.expectation_config.kwargs.items()) if k != "batch_id"}
-
-    assert len(found(ours)) == len(RULES)
-    assert found(ours) == found(plain)
