@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from deploy.local import lifecycle
+from deploy.local import downloads, lifecycle
 from deploy.local.condition import came_true
 from deploy.local.credentials import load_stack
 from deploy.local.stack import Stack
@@ -72,7 +72,8 @@ class BenchStack:
         return folder
 
     def start(self, *parts: str) -> None:
-        """Bring up these parts and steps, everything but a first medallion run without names."""
+        """Bring up these parts and steps, everything but a first medallion run without names; fetch what drivers need."""
+        downloads.ensure(downloads.ENGINE, self.stack.downloads)
         everything = [name for name in lifecycle.everything(self.stack) if name != lifecycle.FIRST_RUN]
         lifecycle.up(self.stack, parts or everything, self.console)
 

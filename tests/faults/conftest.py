@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from deploy.local import lifecycle
+from deploy.local import downloads, lifecycle
 from millrace.names import medallion_dag
 from tests.faults.bench import Bench, new_bench
 from tests.faults.driver import Driver
@@ -27,7 +27,8 @@ SERVICES = ("postgres", "kafka", "registry", "clickhouse", "deploy")
 
 @pytest.fixture
 def services(stack: TestStack) -> TestStack:
-    """Everything but Airflow and the batch server, up and answering, whatever the last test has left behind."""
+    """Everything that a driver needs but Airflow and the batch server, up and answering, whatever the last test has left behind."""
+    downloads.ensure(downloads.ENGINE, stack.settings.downloads)
     stack.start(*SERVICES)
     return stack
 

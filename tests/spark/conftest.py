@@ -20,7 +20,7 @@ from tests.spark.tiny_lake import TinyLake
 @pytest.fixture(scope="session")
 def spark() -> Iterator[SparkSession]:
     settings = read_settings()
-    downloads.ensure("engine", settings.downloads)
+    downloads.ensure(downloads.ENGINE, settings.downloads)
     # PySpark then takes a free port: 15002 may be that of a stack that runs here.
     os.environ["SPARK_TESTING"] = "1"
     builder = SparkSession.builder.remote("local[2]")
