@@ -72,7 +72,7 @@ class BenchStack:
         return folder
 
     def start(self, *parts: str) -> None:
-        """Bring up these parts and steps, everything but a first medallion run without names; fetch what drivers need."""
+        """Bring up these parts and steps, and what drivers need; without names all but a first medallion run."""
         downloads.ensure(downloads.ENGINE, self.stack.downloads)
         everything = [name for name in lifecycle.everything(self.stack) if name != lifecycle.FIRST_RUN]
         lifecycle.up(self.stack, parts or everything, self.console)

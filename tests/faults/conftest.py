@@ -27,7 +27,7 @@ SERVICES = ("postgres", "kafka", "registry", "clickhouse", "deploy")
 
 @pytest.fixture
 def services(stack: TestStack) -> TestStack:
-    """Everything that a driver needs but Airflow and the batch server, up and answering, whatever the last test has left behind."""
+    """What a driver needs: all but Airflow and the batch server, up and answering, whatever the last test has left."""
     downloads.ensure(downloads.ENGINE, stack.settings.downloads)
     stack.start(*SERVICES)
     return stack
