@@ -16,7 +16,7 @@ from cryptography.fernet import Fernet
 
 from deploy.local.airflow_api import AirflowApi
 from deploy.local.postgres_server import AIRFLOW_DATABASE
-from deploy.local.stack import BEHIND, Part, Stack, write_file
+from deploy.local.stack import Part, Stack, write_file
 from millrace.names import BATCH_POOL, STREAM_POOL
 from millrace.settings import ROOT, Settings
 
@@ -119,13 +119,14 @@ def _component(stack: Stack, command: str) -> Part:
     return Part(
         name=f"airflow-{command}",
         address=s.airflow_url,
-        command=(*(BEHIND if command == "dag-processor" else ()), *_airflow(), command, *quiet),
+        command=(*_airflow(), command, *quiet),
         env=_environment(stack),
         needs=("postgres", "airflow-api-server", *(("deploy",) if command == "scheduler" else ())),
         external="airflow_url" if stack.is_external("airflow_url") else "",
         prepare=lambda: _prepare(stack),
         check=lambda: _check_component(s.airflow_url, COMPONENTS[command]),
         deadline=300.0,
+        behind=command == "dag-processor",
     )
 
 

@@ -23,6 +23,9 @@ from deploy.local.part_process import PartProcess, keep, processes_of, running
 log = logging.getLogger(__name__)
 LOG_BYTES = 20_000_000
 STOP_SECONDS = 20.0
+NICENESS = 10
+AUTOGROUP = Path("/proc/self/autogroup")
+"""Where Linux tells the weight of this process's session, and takes another."""
 FORWARDED = (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT, signal.SIGHUP)
 
 
@@ -35,6 +38,7 @@ class Order:
     state: Path
     log: Path
     leader_only: bool
+    behind: bool
     command: tuple[str, ...]
 
 
@@ -47,6 +51,8 @@ def main(arguments: Sequence[str]) -> int:
 
 def _become(order: Order) -> NoReturn:
     _end_all(order)
+    if order.behind:
+        _step_back()
     keep(order.state, PartProcess(order.part, os.getpid(), order.digest))
     os.execvp(order.command[0], order.command)  # noqa: S606 - the supervisor's configuration says what to run
 
@@ -58,9 +64,20 @@ def _order(arguments: Sequence[str]) -> Order:
     parser.add_argument("--state", type=Path, required=True)
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--leader-only", action="store_true")
+    parser.add_argument("--behind", action="store_true")
     parser.add_argument("command", nargs="+")
     given = parser.parse_args(arguments)
-    return Order(given.part, given.digest, given.state, given.log, given.leader_only, tuple(given.command))
+    return Order(**vars(given) | {"command": tuple(given.command)})
+
+
+def _step_back() -> None:
+    """Leave the processor to others. Linux may weigh whole sessions, and a priority only counts within its own."""
+    if os.getsid(0) != os.getpid():
+        os.setpgid(0, os.getpgid(os.getppid()))  # whoever leads a process group cannot begin a session
+        os.setsid()
+    os.nice(NICENESS)
+    if AUTOGROUP.exists():
+        AUTOGROUP.write_text(str(NICENESS))
 
 
 def _write_to(path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from deploy.local.downloads import ENGINE, SPARK_JARS
-from deploy.local.stack import BEHIND, Part, Stack, write_file
+from deploy.local.stack import Part, Stack, write_file
 from millrace.launch import JVM_OPTIONS, local_files, spark_home, spark_jars
 from spark_jobs.edges.conf import spark_conf
 
@@ -71,7 +71,6 @@ def spark_server(stack: Stack) -> Part:
         name="spark-connect",
         address=s.spark_connect_url,
         command=(
-            *BEHIND,
             str(spark_home() / "bin" / "spark-submit"),
             "--class",
             MAIN,
@@ -86,6 +85,7 @@ def spark_server(stack: Stack) -> Part:
         check=lambda: check(s.spark_connect_url),
         deadline=300.0,
         stop_seconds=30,
+        behind=True,
     )
 
 

@@ -73,10 +73,6 @@ def _nothing() -> None:
     """A step that a part does not need."""
 
 
-BEHIND = ("nice", "-n", "10")
-"""Begins the command of a part that gives way: where cores are few, streams go on while an hour is refined."""
-
-
 @dataclass(frozen=True)
 class Part:
     """One process of the stack. Functions are effects; everything else is plain data for the supervisor's config."""
@@ -100,6 +96,8 @@ class Part:
     """Name of the setting that points at a service of the user's own, when it does; then nothing is started."""
     stop_signal: str = "TERM"
     stop_seconds: int = 10
+    behind: bool = False
+    """True for a part that gives way: where cores are few, streams go on while an hour is refined."""
     deadline: float = 180.0
     """Seconds to answer in. Generous: a process that ends is noticed at once, only a busy machine needs this long."""
 

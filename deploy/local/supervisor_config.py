@@ -69,7 +69,7 @@ def _program(stack: Stack, part: Part, directory: Path) -> str:
         directory=directory,
         autostart=False,
         stop=(part.stop_signal, part.stop_seconds),
-        leader_only=part.name == "postgres",
+        flags=(*(("--leader-only",) if part.name == "postgres" else ()), *(("--behind",) if part.behind else ())),
     )
 
 
@@ -83,7 +83,7 @@ def _guard(stack: Stack, directory: Path) -> str:
         directory=directory,
         autostart=True,
         stop=("TERM", 10),
-        leader_only=False,
+        flags=(),
     )
 
 
@@ -96,14 +96,14 @@ def _section(
     directory: Path,
     autostart: bool,
     stop: tuple[str, int],
-    leader_only: bool,
+    flags: tuple[str, ...],
 ) -> str:
     variables = stack.environment() | {MARK: str(stack.state)} | dict(environment)
     digest = hashlib.sha256(repr((command, sorted(variables.items()))).encode()).hexdigest()[:16]
     runner = (
         *(sys.executable, "-m", "deploy.local.run_part", "--part", name, "--digest", digest),
         *("--state", str(stack.state), "--log", str(log_file(stack, name))),
-        *(("--leader-only",) if leader_only else ()),
+        *flags,
     )
     return PROGRAM.format(
         name=name,
@@ -113,7 +113,7 @@ def _section(
         autostart=str(autostart).lower(),
         stop_signal=stop[0],
         stop_seconds=stop[1],
-        as_group=str(not leader_only).lower(),
+        as_group=str("--leader-only" not in flags).lower(),
         log=log_file(stack, name),
     )
 

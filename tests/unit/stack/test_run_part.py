@@ -12,7 +12,7 @@ import pytest
 
 from deploy.local.condition import came_true
 from deploy.local.part_process import MARK, PART, marked, running
-from deploy.local.run_part import LOG_BYTES, shorten
+from deploy.local.run_part import LOG_BYTES, NICENESS, shorten
 
 SLEEP = "import time; print('up', flush=True); time.sleep(60)"
 PARENT = f"import subprocess, sys; subprocess.Popen([sys.executable, '-c', {SLEEP!r}]); {SLEEP}"
@@ -25,11 +25,11 @@ class Stack:
         self.folder, self.log = folder, folder / "logs" / "part.log"
         self.started: list[subprocess.Popen[bytes]] = []
 
-    def run(self, code: str = SLEEP, digest: str = "one") -> subprocess.Popen[bytes]:
-        flags = ["--part", "part", "--digest", digest, "--state", str(self.folder), "--log", str(self.log)]
+    def run(self, code: str = SLEEP, digest: str = "one", *more: str) -> subprocess.Popen[bytes]:
+        flags = ["--part", "part", "--digest", digest, "--state", str(self.folder), "--log", str(self.log), *more]
         command = [sys.executable, "-m", "deploy.local.run_part", *flags, "--", sys.executable, "-c", code]
         environment = os.environ | {MARK: str(self.folder), PART: "part"}
-        process = subprocess.Popen(command, env=environment, start_new_session=True)
+        process = subprocess.Popen(command, env=environment, process_group=0)
         self.started.append(process)
         return process
 
@@ -56,6 +56,17 @@ def test_it_becomes_the_part_and_writes_its_log(stack: Stack) -> None:
     found = running(stack.folder, "part")
     assert found is not None
     assert (found.pid, stack.processes()) == (process.pid, {process.pid})
+
+
+def test_a_part_that_steps_back_leads_a_session_of_low_weight(stack: Stack) -> None:
+    process = stack.run(SLEEP, "one", "--behind")
+    assert stack.says("up")
+    assert (os.getsid(process.pid), os.getpgid(process.pid)) == (process.pid, process.pid)
+    assert psutil.Process(process.pid).nice() == NICENESS
+    weight = Path(f"/proc/{process.pid}/autogroup")
+    assert not weight.exists() or weight.read_text().split()[-1] == str(NICENESS)
+    os.killpg(process.pid, signal.SIGTERM)
+    assert process.wait(10) == -signal.SIGTERM
 
 
 def test_a_second_one_stands_in_for_the_first_and_stops_it(stack: Stack) -> None:
