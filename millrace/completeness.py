@@ -110,10 +110,10 @@ def _bounds(consumer: Consumer, source: Source, interval: Interval) -> dict[int,
     return {p: (starts[p], ends[p]) for p in starts}
 
 
-def first_offsets(settings: Settings, topic: str) -> dict[int, int]:
-    """The first offset that Kafka still has, per partition. Raises TransientError when Kafka does not answer."""
+def offset_bounds(settings: Settings, topic: str) -> dict[int, tuple[int, int]]:
+    """The first offset that Kafka still has and the end, per partition. Raises TransientError without an answer."""
     with _reader(settings) as consumer:
-        return _first_offsets(consumer, _partitions(consumer, topic))
+        return {p.partition: _watermarks(consumer, p) for p in _partitions(consumer, topic)}
 
 
 @contextmanager

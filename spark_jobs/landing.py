@@ -12,7 +12,7 @@ from millrace.contracts.columns import bronze_columns
 from millrace.contracts.source import Source
 from millrace.control.offsets import commit_offsets, committed_offsets
 from spark_jobs.edges import lake
-from spark_jobs.edges.bronze_tables import append_once, next_offsets, positions
+from spark_jobs.edges.bronze_tables import append_once, last_batch, next_offsets, positions
 from spark_jobs.edges.checkpoints import Checkpoint, Offsets
 from spark_jobs.edges.kafka_records import read_records
 from spark_jobs.edges.overlap import Overlap
@@ -38,6 +38,7 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
     _create_tables(app, source)
     checkpoint = app.checkpoint(query)
     checkpoint.set_aside_if_torn()
+    checkpoint.set_aside_if_older(lambda i: last_batch(app.spark, _tables(app, source), application_id(query, i)))
     held = positions(app.spark, _tables(app, source), source.topic.name)
     begin = app.begin(query, source, checkpoint, _position(app, source, checkpoint, held))
     records = read_records(app.spark, app.settings, source, begin)
@@ -102,9 +103,8 @@ class LandingBatches:
         return int(rows.get[_BAD]) if certain and not first else None
 
     def _identity(self) -> str:
-        """Delta's application id: it changes with the checkpoint, whose batch numbers then start again."""
         if self._app_id is None:
-            self._app_id = f"{self.query}/{self.app.checkpoint(self.query).identity()}"
+            self._app_id = application_id(self.query, self.app.checkpoint(self.query).identity())
         return self._app_id
 
     def _finish(self, batch_id: int) -> None:
@@ -112,6 +112,11 @@ class LandingBatches:
         offsets = self.app.checkpoint(self.query).end_offsets(batch_id)
         _record(self.app, self.source, offsets)
         self.overlap.passed(offsets)
+
+
+def application_id(query: str, checkpoint: str) -> str:
+    """Delta's application id: it changes with the checkpoint, whose batch numbers then start again."""
+    return f"{query}/{checkpoint}"
 
 
 def _tables(app: StreamApp, source: Source) -> list[str]:

@@ -31,6 +31,7 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
     query, key = names.live_query(source.name), app.settings.pseudonym_key.get_secret_value().encode()
     checkpoint = app.checkpoint(query)
     checkpoint.set_aside_if_torn()
+    checkpoint.set_aside_if_older(LiveTable(app.clickhouse, source).last_batch)
     position = checkpoint.position() if checkpoint.exists() else next_offsets(app.clickhouse, source)
     begin = app.begin(query, source, checkpoint, position)
     records = read_records(app.spark, app.settings, source, begin)

@@ -8,7 +8,7 @@ from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql.streaming.query import StreamingQuery
 
 from millrace import names
-from millrace.completeness import first_offsets
+from millrace.completeness import offset_bounds
 from millrace.contracts.catalog import Catalog
 from millrace.contracts.source import Source
 from millrace.errors import MillraceError
@@ -19,7 +19,7 @@ from spark_jobs.edges.clients import Clients
 from spark_jobs.edges.health import Health
 from spark_jobs.edges.lease import Fence, Heartbeat
 from spark_jobs.edges.patience import Patience
-from spark_jobs.edges.retention import go_on_after_losses
+from spark_jobs.edges.retention import go_on_after_losses, refuse_cut_topic
 from spark_jobs.edges.session import work_done
 
 BatchWork = Callable[[DataFrame, int], None]
@@ -65,8 +65,11 @@ class StreamApp:
 
     def begin(self, query: str, source: Source, checkpoint: Checkpoint, position: Offsets) -> Offsets:
         """Where a query really begins that stands at `position` (next offset per partition; none: the beginning)."""
-        earliest = first_offsets(self.settings, source.topic.name)
-        return self.fence.run(lambda conn: go_on_after_losses(conn, query, source, checkpoint, position, earliest))
+        bounds = offset_bounds(self.settings, source.topic.name)
+        refuse_cut_topic(query, source, position, bounds)
+        went_on = checkpoint.last_committed() is not None  # and would have begun new partitions at 0
+        known = dict.fromkeys(bounds, 0) | position if went_on else position
+        return self.fence.run(lambda conn: go_on_after_losses(conn, query, source, checkpoint, known, bounds))
 
     def guarded(self, query: str, work: BatchWork) -> BatchWork:
         """`work`, begun only while the lease holds and nobody asked to stop."""
@@ -106,3 +109,8 @@ class QuerySpec:
     name: str
     start: Callable[[], StreamingQuery]
     needs_clickhouse: bool
+
+    @property
+    def keeps_the_lake(self) -> bool:
+        """Landing: the only one whose failure is everybody's."""
+        return not self.needs_clickhouse

@@ -88,6 +88,7 @@ class ModelBatches:
     results: DataFrame
     table: ModelTable = field(init=False)
     topic: ResultTopic | None = None
+    _generation: int = 0
 
     def __post_init__(self) -> None:
         self.table = ModelTable(self.app.clickhouse, self.model)
@@ -102,9 +103,11 @@ class ModelBatches:
         changed = since(changed, self.model.key, checkpoint.created() - self._reach()) if changed.num_rows else changed
         if not changed.num_rows:
             return
-        token = f"{query}:{checkpoint.identity()}:{batch_id}"
-        version = (self.app.fence.lease.epoch << 40) + batch_id
-        self.app.patience.call(query, "ClickHouse", lambda: self.table.insert(changed, version, token))
+        patience, epoch = self.app.patience, self.app.fence.lease.epoch
+        if not self._generation:
+            self._generation = patience.call(query, "ClickHouse", lambda: self.table.generation(epoch))
+        token = f"{query}:{checkpoint.identity()}:{self._generation}:{batch_id}"
+        patience.call(query, "ClickHouse", lambda: self.table.insert(changed, self._generation, batch_id, token))
         if self.topic:
             self.topic.send(changed)
 

@@ -4,11 +4,14 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import psycopg
 from pyspark.sql.streaming.query import StreamingQuery
 
+from millrace.control.alerts import raise_alert, resolve_alerts
 from millrace.errors import MillraceError
-from spark_jobs.edges.passing import cause, passes
+from spark_jobs.edges.passing import cause, ends_the_driver, passes
 from spark_jobs.stream_app import QuerySpec, StreamApp
 
 log = logging.getLogger(__name__)
@@ -16,12 +19,14 @@ _POLL = 0.2
 _FINISH = 120.0
 """How long a batch may take to finish while we stop; then its query is interrupted, and the batch comes again."""
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0
+_SET_APART = 300.0
+"""Longest wait of a query that fails for a lasting reason: each attempt reads what it could not digest once more."""
 _RAN_WELL = 60.0
 """A query that ran this long before it failed is tried again as if for the first time."""
 
 
 class QueryFailed(MillraceError):
-    """A query of the group ended by an error that does not pass; the driver stops, and says why."""
+    """Landing ended by an error that does not pass, or the lease is gone; the driver stops, and says why."""
 
 
 @dataclass
@@ -35,9 +40,9 @@ class Attempt:
     def due(self) -> bool:
         return time.monotonic() >= self.not_before
 
-    def failed(self) -> float:
-        """Count a failure; the seconds until the next attempt."""
-        wait = min(_FIRST_WAIT * 2.0**self.failures, _LONGEST_WAIT)
+    def failed(self, longest: float = _LONGEST_WAIT) -> float:
+        """Count a failure; the seconds until the next attempt, `longest` at most."""
+        wait = min(_FIRST_WAIT * 2.0**self.failures, longest)
         self.failures += 1
         self.not_before = time.monotonic() + wait
         return wait
@@ -77,7 +82,10 @@ class Running:
 
 @dataclass
 class Supervisor:
-    """Starts what is to run, starts again what a service's absence has ended, and stops between batches."""
+    """Starts what is to run, starts again what a service's absence has ended, and stops between batches.
+
+    A live query or a model that fails for good is set apart: alerted, tried again ever later, and in nobody's way.
+    """
 
     app: StreamApp
     specs: Sequence[QuerySpec]
@@ -85,9 +93,10 @@ class Supervisor:
     tables: Prerequisite
     running: dict[str, Running] = field(default_factory=dict)
     attempts: dict[str, Attempt] = field(default_factory=dict)
+    apart: set[str] = field(default_factory=set)
 
     def run_until_drained(self) -> None:
-        """Follow the wish, until it is to drain. An error that does not pass stops all, and is raised."""
+        """Follow the wish, until it is to drain. An error of landing that does not pass stops all, and is raised."""
         try:
             self._follow()
         finally:
@@ -138,22 +147,49 @@ class Supervisor:
     def _start(self, spec: QuerySpec) -> None:
         try:
             self.running[spec.name] = Running(spec.start())
-        except Exception as error:
-            if not passes(error):
-                raise
-            self._try_later(spec.name, error)
+        except Exception as error:  # noqa: BLE001 - what does not pass is raised there, or alerted
+            self._failed(spec, error)
 
     def _notice_failures(self) -> None:
-        for name, running in list(self.running.items()):
-            if running.query.isActive:
+        for spec in self.specs:
+            running = self.running.get(spec.name)
+            if running is None:
                 continue
-            error = running.query.exception()
-            if error is None or not passes(error):
-                raise QueryFailed(f"{name} ended: {error or 'nobody knows why'}")
-            if time.monotonic() - running.since > _RAN_WELL:
-                self.attempts[name] = Attempt()
-            del self.running[name]
-            self._try_later(name, error)
+            ran_well = time.monotonic() - running.since > _RAN_WELL
+            if running.query.isActive:
+                if ran_well and spec.name in self.apart:
+                    self._recovered(spec.name)
+                continue
+            if ran_well:
+                self.attempts[spec.name] = Attempt()
+            del self.running[spec.name]
+            self._failed(spec, running.query.exception() or QueryFailed("nobody knows why"))
+
+    def _failed(self, spec: QuerySpec, error: Exception) -> None:
+        if passes(error):
+            self._try_later(spec.name, error)
+        elif spec.keeps_the_lake or ends_the_driver(error):
+            raise QueryFailed(f"{spec.name} ended: {error}") from error
+        else:
+            self._set_apart(spec.name, error)
+
+    def _set_apart(self, name: str, error: Exception) -> None:
+        wait = self.attempts.setdefault(name, Attempt()).failed(_SET_APART)
+        log.error("%s failed, next attempt in %.0f s, the others go on: %s", name, wait, error)
+        self.app.health.waiting(name, f"failed: {cause(error)}")
+        self.apart.add(name)
+        alert: Any = {"kind": "query_failed", "subject": name, "message": cause(error), "severity": "critical"}
+        self._tell(lambda conn: raise_alert(conn, **alert))
+
+    def _recovered(self, name: str) -> None:
+        self.apart.discard(name)
+        self._tell(lambda conn: resolve_alerts(conn, "query_failed", name, "the stream group: it runs again"))
+
+    def _tell(self, work: Callable[[psycopg.Connection], object]) -> None:
+        try:
+            self.app.fence.run(work)
+        except psycopg.OperationalError as error:
+            log.warning("the alert is in this log alone: %s", error)
 
     def _try_later(self, name: str, error: Exception) -> None:
         """A service was away for longer than Spark waits: the query goes on from its checkpoint once it is back."""

@@ -13,7 +13,7 @@ from psycopg.rows import class_row
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["imbalance", "task_failed", "driver_down", "driver_stalled", "records_lost"]
+Kind = Literal["imbalance", "task_failed", "driver_down", "driver_stalled", "records_lost", "query_failed"]
 Severity = Literal["critical", "warning"]
 _LONGEST = 4000
 _RAISE = """

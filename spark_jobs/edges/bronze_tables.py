@@ -44,6 +44,12 @@ def append_once(patience: Patience, query: str, rows: DataFrame, path: str, app_
         raise
 
 
+def last_batch(spark: SparkSession, paths: Sequence[str], app_id: str) -> int:
+    """The last batch that any of the tables holds under this id; -1 for none."""
+    jvm: Any = spark._jvm
+    return max(int(jvm.millrace.KnownTransactions.last(spark._jsparkSession, path, app_id)) for path in paths)
+
+
 def positions(spark: SparkSession, paths: Sequence[str], topic: str) -> DataFrame:
     """Partition and offset of every record of the topic that the tables hold."""
     tables = [spark.read.format("delta").load(path).where(F.col("kafka_topic") == topic) for path in paths]

@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -58,6 +59,19 @@ class Checkpoint:
             log.error("the checkpoint %s was torn and is set aside: %s", self.path, wrong)
         return wrong
 
+    def set_aside_if_older(self, held: Callable[[str], int]) -> None:
+        """Move a checkpoint out of the way that its table has left behind, as a copy that was restored.
+
+        `held`: the last batch that the table holds of a checkpoint's identity, -1 for none. Batches of an older one
+        come with the numbers of those, and other records: the table would take them for what it holds.
+        """
+        if not self._there("metadata"):
+            return
+        newest, last = max(self._batches("offsets"), default=-1), held(self.identity())
+        if last > newest:
+            self.set_aside()
+            log.error("the checkpoint %s ends at batch %d, its table at %d: it is set aside", self.path, newest, last)
+
     def set_aside(self) -> None:
         """Move the checkpoint out of the way; nothing of it is deleted."""
         aside = f"{self.path}.aside-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
@@ -84,7 +98,10 @@ class Checkpoint:
         batches = [f"offsets/{begun}"] if begun >= 0 else []
         batches += [f"commits/{done}", f"offsets/{done}"] if done >= 0 else []
         names = [*batches, "metadata", "sources/0/0"]
-        return [name for name in names if self._files.exists(self._new_path(f"{self.path}/{name}"))]
+        return [name for name in names if self._there(name)]
+
+    def _there(self, name: str) -> bool:
+        return bool(self._files.exists(self._new_path(f"{self.path}/{name}")))
 
     def _parse(self, name: str) -> None:
         """The last line of each file is JSON; a log of offsets has three of them."""
@@ -98,10 +115,10 @@ class Checkpoint:
         return {int(partition): offset for offsets in by_topic.values() for partition, offset in offsets.items()}
 
     def _batches(self, folder: str) -> list[int]:
-        path = self._new_path(f"{self.path}/{folder}")
-        if not self._files.exists(path):
+        if not self._there(folder):
             return []
-        file_names = (str(status.getPath().getName()) for status in self._files.listStatus(path))
+        statuses = self._files.listStatus(self._new_path(f"{self.path}/{folder}"))
+        file_names = (str(status.getPath().getName()) for status in statuses)
         return [int(name) for name in file_names if name.isdigit()]
 
     def _read(self, name: str) -> str:

@@ -71,6 +71,12 @@ class LiveTable:
                 self._table, of_day.combine_chunks(), settings={"insert_deduplication_token": part}
             )
 
+    def last_batch(self, checkpoint: str) -> int:
+        """The last batch that the table holds of this checkpoint; -1 for none."""
+        sql = f"SELECT maxOrNull(_batch_id) FROM {self._table} WHERE _checkpoint = %(checkpoint)s"
+        found = self._clickhouse.mine().query(sql, parameters={"checkpoint": checkpoint}).result_rows[0][0]
+        return -1 if found is None else int(found)
+
     def recent(self, checkpoint: str, before_batch: int) -> pa.Table:
         """`_id_hash` and `append_time` of what the last lateness windows hold, without the batch that comes again.
 

@@ -1,12 +1,12 @@
 """Where a stream model's results go: a table behind a view in ClickHouse, and a Kafka topic."""
 
 import json
+from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
-from confluent_kafka import Producer
 from pyspark.sql.types import StructType
 
 from millrace import names
@@ -14,11 +14,16 @@ from millrace.clickhouse.client import columns_of
 from millrace.clickhouse.live import DEDUP_WINDOW, interval
 from millrace.contracts.avro import Column
 from millrace.contracts.model import StreamModel
-from millrace.errors import ConfigError, TransientError
+from millrace.errors import ConfigError
 from millrace.settings import Settings
 from spark_jobs.edges.clients import Clients
+from spark_jobs.edges.producing import Outgoing, open_producer, refuse_failures, send
 
 _VERSION = "_version"
+LARGEST_RESULT = 1_048_576
+"""Bytes of one result in its topic."""
+_GENERATION_BITS = 40
+"""A version is a generation of the query, then the number of the batch."""
 
 
 class ModelTable:
@@ -40,7 +45,17 @@ class ModelTable:
         shown = ", ".join(f"`{name}`" for name in columns if name != _VERSION)
         client.command(f"CREATE OR REPLACE VIEW {self._view} AS SELECT {shown} FROM {self._rows} FINAL")
 
-    def insert(self, rows: pa.Table, version: int, token: str) -> None:
+    def generation(self, epoch: int) -> int:
+        """The lease's epoch, or more: no less than one above whatever the table holds.
+
+        A control plane restored from an older state counts its epochs anew, and a checkpoint set aside its batches.
+        """
+        newest = self._clickhouse.mine().query(f"SELECT max({_VERSION}) FROM {self._rows}").result_rows[0][0]
+        return max(epoch, (int(newest) >> _GENERATION_BITS) + 1)
+
+    def insert(self, rows: pa.Table, generation: int, batch_id: int, token: str) -> None:
+        """One batch of changed rows; `token`: what makes the same block again change nothing."""
+        version = (generation << _GENERATION_BITS) + batch_id
         versioned = rows.append_column(_VERSION, pa.repeat(pa.scalar(version, pa.uint64()), rows.num_rows))
         self._clickhouse.mine().insert_arrow(
             self._rows, versioned.combine_chunks(), settings={"insert_deduplication_token": token}
@@ -80,28 +95,16 @@ class ResultTopic:
 
     def __init__(self, settings: Settings, topic: str, key: tuple[str, ...]) -> None:
         self._topic, self._key = topic, key
-        self._producer = Producer(
-            {
-                "bootstrap.servers": settings.kafka_bootstrap,
-                "enable.idempotence": True,
-                "compression.type": "lz4",
-                "delivery.timeout.ms": 60_000,
-            }
-        )
+        self._producer = open_producer(settings, LARGEST_RESULT)
 
     def send(self, rows: pa.Table) -> None:
         """Produce every row and wait for the acknowledgements."""
-        failed: list[str] = []
-        for row in rows.to_pylist():
-            key = "|".join(_text(row[name]) for name in self._key)
-            value = json.dumps(row, default=_text).encode()
-            self._producer.produce(
-                self._topic, value, key, on_delivery=lambda error, _: failed.append(str(error)) if error else None
-            )
-            self._producer.poll(0)
-        left = self._producer.flush(90)
-        if left or failed:
-            raise TransientError(f"{left + len(failed)} results did not reach topic {self._topic}: {failed[:1]}")
+        results = [self._result(row) for row in rows.to_pylist()]
+        refuse_failures(self._topic, send(self._producer, self._topic, results))
+
+    def _result(self, row: Mapping[str, Any]) -> Outgoing:
+        key = "|".join(_text(row[name]) for name in self._key)
+        return Outgoing(key.encode(), json.dumps(row, default=_text).encode(), headers=())
 
 
 def _text(value: Any) -> str:

@@ -7,6 +7,7 @@ from py4j.protocol import Py4JJavaError
 from pyspark.errors import PySparkException
 
 from millrace.clickhouse.client import is_transient
+from millrace.errors import FencedError
 
 _LASTING = re.compile(
     r"FencedError|DELTA_|Concurrent\w+Exception|AnalysisException|FileNotFoundException|OffsetOutOfRange"
@@ -24,6 +25,7 @@ _PASSING = re.compile(
     r"|NotLeaderOrFollower|CoordinatorNotAvailable|KafkaStorage|SaslAuthentication)\w*Exception"
 )
 
+_ENDING = re.compile("FencedError|OutOfMemoryError")
 _NAMED = re.compile(r"(?:Caused by: )?[\w.]+(?:Error|Exception|Lost|Failed|Appeared)\b")
 
 
@@ -33,6 +35,11 @@ def passes(error: BaseException) -> bool:
         return is_transient(error) or isinstance(error, psycopg.OperationalError)
     text = _told(error)
     return not _LASTING.search(text) and bool(_PASSING.search(text))
+
+
+def ends_the_driver(error: BaseException) -> bool:
+    """True when another driver may have taken over, or when this one's Java has no memory left: no query can go on."""
+    return isinstance(error, FencedError) or bool(_ENDING.search(_told(error)))
 
 
 def cause(error: BaseException) -> str:

@@ -12,6 +12,8 @@ from millrace.errors import MillraceError
 from spark_jobs.edges.checkpoints import Checkpoint, Offsets
 
 log = logging.getLogger(__name__)
+Bounds = Mapping[int, tuple[int, int]]
+"""Partition to the first offset that Kafka still has, and the end."""
 Lost = Mapping[int, tuple[int, int]]
 """Partition to the first offset that was deleted unread, and the one after the last."""
 
@@ -20,19 +22,35 @@ class RecordsLost(MillraceError):
     """Kafka's retention was shorter than the query's lag; going on without these records is for a person to decide."""
 
 
-def lost_records(position: Offsets, earliest: Offsets) -> Lost:
+class TopicCut(MillraceError):
+    """Kafka holds less than the query has read: another topic of the same name, or a log that lost its end."""
+
+
+def refuse_cut_topic(query: str, source: Source, position: Offsets, bounds: Bounds) -> None:
+    """Raise TopicCut where the query stands beyond the end: offsets then mean other records than they did."""
+    beyond = {p: (at, bounds.get(p, (0, 0))[1]) for p, at in position.items() if at > bounds.get(p, (0, 0))[1]}
+    if beyond:
+        told = "; ".join(f"partition {p}: at {at}, the topic ends at {end}" for p, (at, end) in sorted(beyond.items()))
+        raise TopicCut(
+            f"{query} has read more of topic '{source.topic.name}' than it holds: {told}. It was made anew, or its log "
+            "was cut, and its offsets are used twice. Restore it, or have producers write to a topic of another name, "
+            "with a source of its own."
+        )
+
+
+def lost_records(position: Offsets, bounds: Bounds) -> Lost:
     """What lies between where a query stands and what Kafka still has."""
-    return {p: (at, earliest[p]) for p, at in position.items() if at < earliest.get(p, 0)}
+    return {p: (at, bounds[p][0]) for p, at in position.items() if p in bounds and at < bounds[p][0]}
 
 
 def go_on_after_losses(
-    conn: Connection, query: str, source: Source, checkpoint: Checkpoint, position: Offsets, earliest: Offsets
+    conn: Connection, query: str, source: Source, checkpoint: Checkpoint, position: Offsets, bounds: Bounds
 ) -> Offsets:
     """`position`, or where a person lets the query go on; raises RecordsLost where nobody did.
 
     A checkpoint that points at deleted records is set aside: Spark refuses to start from it.
     """
-    lost = lost_records(position, earliest)
+    lost = lost_records(position, bounds)
     if not lost:
         return position
     records = sum(end - first for first, end in lost.values())

@@ -2,6 +2,7 @@ package millrace
 
 import org.apache.spark.sql.DataFrameWriter
 import org.apache.spark.sql.Row
+import org.apache.spark.sql.SparkSession
 import org.apache.spark.sql.delta._
 
 /** Appends to a Delta table under an application's id, at a cost that does not grow with the table.
@@ -12,6 +13,10 @@ import org.apache.spark.sql.delta._
 object KnownTransactions extends TransactionExecutionObserver {
   def save(writer: DataFrameWriter[Row], path: String): Unit =
     TransactionExecutionObserver.withObserver(this)(writer.save(path))
+
+  /** Version of the last commit that the table holds of an application, -1 for none. */
+  def last(spark: SparkSession, path: String, id: String): Long =
+    DeltaLog.forTable(spark, path).update().transactions.getOrElse(id, -1L)
 
   override def startingTransaction(start: => OptimisticTransaction): OptimisticTransaction =
     new KnownTransactions(start)

@@ -37,6 +37,21 @@ def test_one_query_loses_its_own(lost: str, bench: Bench) -> None:
     start_again(bench)
 
 
+def test_an_older_copy_is_restored(bench: Bench, tmp_path: Path) -> None:
+    """Spark finds nothing wrong with it, and gives its next batches the numbers of some that the tables hold."""
+    crash(bench)
+    folders = [bench.lab.checkpoint(query) for query in (bench.lab.landing, bench.lab.live)]
+    for folder in folders:
+        shutil.copytree(folder, tmp_path / folder.name)
+    start_again(bench)
+    crash(bench)
+    for folder in folders:
+        shutil.rmtree(folder)
+        shutil.copytree(tmp_path / folder.name, folder)
+    start_again(bench)
+    assert all(list(folder.parent.glob(f"{folder.name}.aside-*")) for folder in folders)
+
+
 @pytest.mark.parametrize("part", ["offsets", "commits", "metadata"])
 @pytest.mark.parametrize("share", [0.0, 0.5], ids=["no bytes", "half of it"])
 def test_truncated(share: float, part: str, bench: Bench) -> None:

@@ -1,6 +1,7 @@
 """What the stream application does when a service is away: it waits, tries again, and gives up only on what stays."""
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -9,11 +10,13 @@ import psycopg
 import pytest
 from pyspark.errors import StreamingQueryException
 
+from millrace.contracts.catalog import read_catalog
 from millrace.errors import ConfigError, FencedError, TransientError
+from millrace.settings import ROOT
 from spark_jobs.edges.health import Health
 from spark_jobs.edges.live_table import around
 from spark_jobs.edges.passing import cause, passes
-from spark_jobs.edges.retention import lost_records
+from spark_jobs.edges.retention import TopicCut, lost_records, refuse_cut_topic
 from spark_jobs.stream_app import QuerySpec
 from spark_jobs.supervision import Attempt, Prerequisite, QueryFailed, Supervisor
 
@@ -83,12 +86,27 @@ class _Query:
         return self._error
 
 
-def _supervisor(started: list[_Query]) -> Supervisor:
+class _Fence:
+    """Keeps what is told to PostgreSQL."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+
+    def run(self, work: Callable[[Any], object]) -> object:
+        return work(SimpleNamespace(execute=self._execute))
+
+    def _execute(self, _: str, row: dict[str, Any]) -> Any:
+        self.told.append(row)
+        return SimpleNamespace(rowcount=1)
+
+
+def _supervisor(started: list[_Query], name: str = "landing.x") -> Supervisor:
     app: Any = SimpleNamespace(
-        heartbeat=SimpleNamespace(desired="running", state="starting"), health=Health(), stopping=threading.Event()
-    )
+        heartbeat=SimpleNamespace(desired="running", state="starting"), health=Health(), stopping=threading.Event(),
+        fence=_Fence(),
+    )  # fmt: skip
     waiting = iter(started)
-    spec = QuerySpec("landing.x", lambda: next(waiting), needs_clickhouse=True)  # type: ignore[arg-type,return-value]
+    spec = QuerySpec(name, lambda: next(waiting), needs_clickhouse=name != "landing.x")  # type: ignore[arg-type,return-value]
     return Supervisor(app, [spec], Prerequisite("Kafka", lambda: None), Prerequisite("ClickHouse", lambda: None))
 
 
@@ -117,6 +135,28 @@ def test_a_query_that_a_bug_ended_ends_the_driver() -> None:
         _round(supervisor)
 
 
+def test_a_model_that_fails_for_good_is_in_nobodys_way() -> None:
+    failed = _Query(StreamingQueryException("[ARITHMETIC_OVERFLOW] long overflow"))
+    supervisor = _supervisor([failed, _Query(None)], "stream.m")
+    _round(supervisor)
+    fence: Any = supervisor.app.fence
+    assert [(row["kind"], row["subject"]) for row in fence.told] == [("query_failed", "stream.m")]
+    assert "stream.m waits: failed: [ARITHMETIC_OVERFLOW]" in (supervisor.app.health.note() or "")
+    supervisor.attempts["stream.m"].not_before = 0
+    _round(supervisor)
+    assert "stream.m" in supervisor.running
+    supervisor.running["stream.m"].since -= 61
+    _round(supervisor)
+    assert fence.told[1]["by"]
+
+
+@pytest.mark.parametrize("text", ["millrace.errors.FencedError: taken over", "java.lang.OutOfMemoryError: Java heap"])
+def test_no_query_goes_on_without_the_lease_or_without_memory(text: str) -> None:
+    supervisor = _supervisor([_Query(StreamingQueryException(text))], "stream.m")
+    with pytest.raises(QueryFailed):
+        _round(supervisor)
+
+
 def test_each_partition_keeps_a_window_around_its_last_record() -> None:
     noon, reach = datetime(2026, 1, 1, 12, tzinfo=UTC), timedelta(minutes=6)
     idle, busy, also_busy = noon - timedelta(hours=5), noon, noon - timedelta(minutes=4)
@@ -131,8 +171,18 @@ def _raise(error: Exception) -> None:
 
 
 def test_records_are_lost_where_kafka_begins_after_the_position() -> None:
-    assert lost_records({0: 5, 1: 7, 2: 9}, {0: 5, 1: 6, 2: 12, 3: 4}) == {2: (9, 12)}
-    assert lost_records({}, {0: 100}) == {}, "a query that never read begins with what is there"
+    bounds = {0: (5, 20), 1: (6, 20), 2: (12, 20), 3: (4, 20)}
+    assert lost_records({0: 5, 1: 7, 2: 9}, bounds) == {2: (9, 12)}
+    assert lost_records({}, bounds) == {}, "a query that never read begins with what is there"
+
+
+def test_a_query_that_has_read_more_than_its_topic_holds_says_so() -> None:
+    source = read_catalog(ROOT).source("user_events")
+    refuse_cut_topic("landing.x", source, {0: 20}, {0: (0, 20), 1: (0, 3)})
+    with pytest.raises(
+        TopicCut, match="partition 0: at 20, the topic ends at 3; partition 2: at 1, the topic ends at 0"
+    ):
+        refuse_cut_topic("landing.x", source, {0: 20, 1: 3, 2: 1}, {0: (0, 3), 1: (0, 3)})
 
 
 def test_the_cause_is_one_line_out_of_pages() -> None:
