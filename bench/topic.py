@@ -1,7 +1,10 @@
-"""Where a topic ends."""
+"""Where a topic ends, and how it forgets."""
 
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from tenacity import retry, retry_if_exception_type, stop_after_delay, wait_exponential
+
+from millrace.settings import Settings
+from millrace.topics import admin
 
 
 @retry(
@@ -16,3 +19,11 @@ def topic_end(bootstrap: str, topic: str) -> dict[int, int]:
     finally:
         consumer.close()
     return {partition: end for partition, end in ends.items() if end}
+
+
+def forget_records(settings: Settings, topic: str) -> None:
+    """Delete all that the topic holds, as its retention does in time."""
+    ends = topic_end(settings.kafka_bootstrap, topic)
+    wanted = [TopicPartition(topic, partition, end) for partition, end in ends.items()]
+    for deleted in admin(settings).delete_records(wanted).values():
+        deleted.result(timeout=30)
