@@ -119,7 +119,7 @@ def is_whole() -> Column:
 def has_lone_surrogate() -> Column:
     """True when an escape names half of a character, as `\\ud800` does: nothing can store it, Spark puts a `?`."""
     text = F.col(TEXT)
-    escaped = F.replace(text, F.lit("\\\\"), F.lit(""))
+    escaped = F.replace(text, F.lit("\\\\"), F.lit("--"))
     return F.when(F.contains(text, F.lit("\\u")), escaped.rlike(_LONE_SURROGATE)).otherwise(F.lit(False))
 
 

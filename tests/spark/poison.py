@@ -126,6 +126,7 @@ def _characters() -> list[tuple[str, bytes | None, str | None]]:
         ("high surrogate alone", raw(EVENT, page='"\\ud800"'), HALF),
         ("low surrogate alone", raw(EVENT, event_id='"x\\uDC00y"'), HALF),
         ("surrogates the wrong way round", raw(EVENT, page='"\\udc00\\ud800"'), HALF),
+        ("two halves with a backslash between", raw(EVENT, page='"\\ud83d\\\\\\udc00"'), HALF),
         ("surrogate alone in an unknown field", raw(EVENT, more='"\\ud800"'), HALF),
     ]
 
@@ -193,6 +194,8 @@ def _odd_but_good() -> list[tuple[str, bytes | None, str | None]]:
         ("odd names of unknown fields", with_(**names), None),
         ("nulls in an unknown field", with_(more={"a": None, "b": [None]}), None),
         ("99 levels", raw(EVENT, more=arrays(99)), None),
+        ("a pair after a backslash", raw(EVENT, page='"\\\\\\ud83d\\ude00"'), None),
+        ("a half after an escaped backslash is text", raw(EVENT, page='"\\ud83d\\ude00\\\\udc00"'), None),
         ("list of objects in an unknown field", with_(more=[{"a": 1}, {}]), None),
         ("end of a list in a text", with_(page="}]", more={}), None),
         ("braces in a text", with_(page='}}{"}'), None),

@@ -26,6 +26,7 @@ VALUES = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text('a]}"', max_size=2), inner, max_size=3),
     max_leaves=6,
 )
+ESCAPES = ["\\\\", "\\ud83d", "\\uDE00", "ud83d", "\\n", "a"]
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +74,9 @@ def test_nothing_may_follow_an_object(spark: SparkSession, source: Source, one: 
 @given(st.lists(st.tuples(VALUES, st.lists(PIECES, max_size=5).map("".join)), min_size=100, max_size=200))
 def test_nothing_may_follow_any_object(spark: SparkSession, source: Source, drawn: list[tuple[Any, str]]) -> None:
     agree(spark, source, [json.dumps(EVENT | {"more": more}) + end for more, end in drawn])
+
+
+def test_halves_of_characters(spark: SparkSession, source: Source) -> None:
+    """However backslashes stand around them: every text of up to four escapes."""
+    pages = ["".join(page) for length in range(5) for page in product(ESCAPES, repeat=length)]
+    agree(spark, source, [json.dumps(EVENT | {"page": "@"}).replace("@", page) for page in pages])
