@@ -30,6 +30,7 @@ _HUGE_EXPONENT = r"[:\[,]\s*\"?-?\d[\d.]*[eE][+-]?\d{4}"
 _NOT_TEXT = r"^(?s)(-?\d[\d.eE+-]*+|true|false|[\[{].*)$"
 """What a number, boolean, list or object looks like where Spark has put its text into a string field."""
 _LONE_SURROGATE = r"(?i)\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f]"
+_CLOSES_A_LIST = r"\}[ \t\r\n]*+\]"
 _LENGTHS = {"string", "int", "bigint", "boolean", *TIMES}
 """Types of which the shortest JSON text is known from the value."""
 
@@ -101,21 +102,24 @@ def keys() -> Column:
 
 
 def is_whole() -> Column:
-    """True when the text is one JSON value with nothing after it: the parser stops at the value's end.
+    """True when the text is one JSON object with nothing after it: the parser stops at the object's end.
 
-    A record that closes only once, at its end, has nothing after it; of the others the values are counted.
+    A record that closes only once, at its end, has nothing after it. Another is read as all there is in a list: what
+    follows would be a second item or an error, unless it closes the list first. Such a `]` comes next after a `}`;
+    where there is one, the record must be all there is in an object too, which only a `}` could close first.
     """
     text = F.col(TEXT)
     closes_once = ~F.endswith(text, F.lit("}}")) & ~F.contains(F.expr(f"trim(TRAILING '}}' FROM {TEXT})"), F.lit("}"))
-    return F.when(closes_once & F.endswith(text, F.lit("}")), F.lit(True)).otherwise(
-        F.coalesce(F.json_array_length(F.concat(F.lit("["), text, F.lit("]"))), F.lit(0)) == 1
-    )
+    items = F.json_array_length(F.concat(F.lit("["), text, F.lit("]")))
+    names = F.size(F.json_object_keys(F.concat(F.lit('{"":'), text, F.lit("}"))))
+    alone = (F.coalesce(items, F.lit(0)) == 1) & (~text.rlike(_CLOSES_A_LIST) | (F.coalesce(names, F.lit(0)) == 1))
+    return F.when(closes_once & F.endswith(text, F.lit("}")), F.lit(True)).otherwise(alone)
 
 
 def has_lone_surrogate() -> Column:
     """True when an escape names half of a character, as `\\ud800` does: nothing can store it, Spark puts a `?`."""
     text = F.col(TEXT)
-    escaped = F.replace(text, F.lit("\\\\"), F.lit(""))
+    escaped = F.replace(text, F.lit("\\\\"), F.lit("--"))
     return F.when(F.contains(text, F.lit("\\u")), escaped.rlike(_LONE_SURROGATE)).otherwise(F.lit(False))
 
 
