@@ -31,7 +31,11 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
     query, key = names.live_query(source.name), app.settings.pseudonym_key.get_secret_value().encode()
     checkpoint = app.checkpoint(query)
     checkpoint.set_aside_if_torn()
-    checkpoint.set_aside_if_older(LiveTable(app.clickhouse, source).last_batch)
+    table = LiveTable(app.clickhouse, source)
+    checkpoint.set_aside_if_older(table.last_batch)
+    if checkpoint.exists() and table.lost_all(model for model in app.catalog.realtime if source.name in model.inputs):
+        log.error("%s: its tables are empty; it begins anew with what Kafka still has", query)
+        checkpoint.set_aside()
     position = checkpoint.position() if checkpoint.exists() else next_offsets(app.clickhouse, source)
     begin = app.begin(query, source, checkpoint, position)
     records = read_records(app.spark, app.settings, source, begin)

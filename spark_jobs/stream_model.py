@@ -46,10 +46,14 @@ def _start(app: StreamApp, model: StreamModel) -> StreamingQuery:
     )
     rows.createOrReplaceTempView(source.name)
     results = app.spark.sql(model.sql).transform(portable)
+    batches = ModelBatches(app, source, model, results)
+    if batches.table.create(results.schema) and checkpoint.exists():
+        log.error("%s: its table is gone; it begins anew with what its live table still has", model.name)
+        checkpoint.set_aside()
     return app.start(
         names.stream_query(model.name),
         results,
-        ModelBatches(app, source, model, results).publish,
+        batches.publish,
         checkpoint=checkpoint,
         trigger_ms=_milliseconds(model),
         mode=model.output,
@@ -92,7 +96,6 @@ class ModelBatches:
 
     def __post_init__(self) -> None:
         self.table = ModelTable(self.app.clickhouse, self.model)
-        self.table.create(self.results.schema)
         if self.model.topic:
             self.topic = ResultTopic(self.app.settings, self.model.topic, self.model.key)
 

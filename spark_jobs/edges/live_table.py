@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace import names
+from millrace.contracts.model import RealtimeModel
 from millrace.contracts.source import Source
 from spark_jobs.edges.clients import Clients
 from spark_jobs.id_window import Longs
@@ -57,7 +58,7 @@ class LiveTable:
 
     def __init__(self, clickhouse: Clients, source: Source) -> None:
         self._clickhouse = clickhouse
-        self._table = f"{names.LIVE}.`{source.name}`"
+        self._name, self._table = source.name, f"{names.LIVE}.`{source.name}`"
         self._reach = source.event.lateness * 3
 
     def insert(self, rows: pa.Table, token: str) -> None:
@@ -76,6 +77,15 @@ class LiveTable:
         sql = f"SELECT maxOrNull(_batch_id) FROM {self._table} WHERE _checkpoint = %(checkpoint)s"
         found = self._clickhouse.mine().query(sql, parameters={"checkpoint": checkpoint}).result_rows[0][0]
         return -1 if found is None else int(found)
+
+    def lost_all(self, models: Iterable[RealtimeModel]) -> bool:
+        """True when neither the table nor what is fed from it holds a row: then it can be filled from the beginning."""
+        fed = [names.realtime_state(model.name) for model in models]
+        rows = self._clickhouse.mine().query(
+            "SELECT sum(total_rows) FROM system.tables WHERE (database, name) IN %(tables)s",
+            parameters={"tables": [(names.LIVE, self._name), *((names.REALTIME, name) for name in fed)]},
+        )
+        return not rows.result_rows[0][0]
 
     def recent(self, checkpoint: str, before_batch: int) -> pa.Table:
         """`_id_hash` and `append_time` of what the last lateness windows hold, without the batch that comes again.

@@ -34,8 +34,8 @@ class ModelTable:
         self._rows = f"{names.REALTIME}.`{names.stream_rows(model.name)}`"
         self._view = f"{names.REALTIME}.`{model.name}`"
 
-    def create(self, schema: StructType) -> None:
-        """Create table and view; where the model's columns have changed, anew."""
+    def create(self, schema: StructType) -> bool:
+        """Create table and view; where the model's columns have changed, anew. True when there was no table."""
         columns = table_columns(self._model, schema)
         client = self._clickhouse.mine()
         existing = columns_of(client, names.REALTIME, names.stream_rows(self._model.name))
@@ -44,6 +44,7 @@ class ModelTable:
         client.command(rows_ddl(self._model, columns))
         shown = ", ".join(f"`{name}`" for name in columns if name != _VERSION)
         client.command(f"CREATE OR REPLACE VIEW {self._view} AS SELECT {shown} FROM {self._rows} FINAL")
+        return not existing
 
     def generation(self, epoch: int) -> int:
         """The lease's epoch, or more: no less than one above whatever the table holds.

@@ -6,6 +6,7 @@ import psutil
 import pytest
 import requests
 
+from millrace import names
 from tests.faults.bench import Bench
 from tests.faults.driver import Driver, is_running
 from tests.faults.lab import Lab
@@ -14,7 +15,7 @@ from tests.faults.reconcile import reconcile
 from tests.faults.recovery import covers, in_bronze, newest, recovery
 from tests.faults.services import away, hold_for, kill_part, state_of
 from tests.services.platform import await_that
-from tests.services.truth import clickhouse_rows
+from tests.services.truth import clickhouse_rows, clickhouse_write
 from tests.stack import TestStack
 
 MINUTES_AWAY = 90
@@ -86,6 +87,21 @@ def test_the_request_is_cut(bench: Bench) -> None:
         bench.load.flow(100)
     bench.check()
     assert bench.proxy.cut == cut + OFTEN
+
+
+def test_its_tables_are_gone(bench: Bench) -> None:
+    """As after a start on an empty disk. The driver makes them anew and fills them with what Kafka still has."""
+    before, ends = bench.driver.held(), len(bench.driver.ends)
+    bench.load.flow(100)
+    counts = f"{bench.lab.source}_counts"
+    tables = [names.realtime_feed(counts), counts, names.realtime_state(counts)]
+    for table in [*(f"{names.REALTIME}.{name}" for name in tables), f"{names.LIVE}.{bench.lab.source}"]:
+        clickhouse_write(bench.lab.settings, f"DROP TABLE {table} SYNC")
+    bench.load.flow(100)
+    bench.driver.await_log("begins anew with what Kafka still has")
+    bench.recover(within=240)
+    bench.check()
+    assert (bench.driver.held().epoch, len(bench.driver.ends)) == (before.epoch, ends)
 
 
 def memory(driver: Driver) -> int:
