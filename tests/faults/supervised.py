@@ -4,13 +4,11 @@ import os
 from dataclasses import dataclass
 from datetime import timedelta
 
-import psycopg
-
 from deploy.local.leftovers import stream_drivers
 from deploy.local.supervision import Supervisor
 from deploy.local.supervisor_config import GUARD
 from millrace import names
-from tests.faults.driver import Held, held, is_running
+from tests.faults.driver import Held, held, is_running, move
 from tests.faults.lab import Lab
 from tests.services.platform import Platform, await_that, now
 from tests.stack import TestStack
@@ -51,10 +49,7 @@ class Supervised:
 
     def move(self, host: str) -> None:
         """Have the driver seem to run on another machine, where nobody here can look or kill."""
-        with psycopg.connect(self.lab.settings.postgres_dsn, connect_timeout=5) as connection:
-            connection.execute(
-                "UPDATE ops.stream_groups SET host = %s WHERE group_name = %s", (host, names.STREAM_GROUP)
-            )
+        move(self.lab.settings, names.STREAM_GROUP, host)
 
     def log_before(self) -> str:
         """What the driver before this one has said."""

@@ -11,7 +11,7 @@ import psutil
 import pytest
 
 from tests.faults.bench import Bench
-from tests.faults.driver import Driver, is_running
+from tests.faults.driver import Driver, is_running, move
 from tests.faults.lab import Lab
 from tests.faults.load import Load
 from tests.faults.reconcile import reconcile
@@ -114,14 +114,16 @@ def test_a_second_driver_is_refused(bench: Bench, drive: Callable[[Lab], Driver]
 
 
 def test_a_driver_that_slept_past_its_lease_cannot_commit(bench: Bench, drive: Callable[[Lab], Driver]) -> None:
-    """Two drivers at once: one is frozen, its lease runs out, another takes over, and then the first one wakes."""
+    """Two drivers at once, as on two machines: one is frozen, another takes over, and then the first one wakes."""
     old, first = bench.driver, bench.driver.await_running()
     old.hands_off()
     old.signal(signal.SIGSTOP)
+    move(bench.lab.settings, bench.lab.group, "another machine")
     await_that(lambda: not old.held().alive, "the lease to run out")
     with drive(bench.lab) as new:
         second = new.await_running(beyond=first.epoch)
         bench.recover(within=SLOW_START)
+        assert is_running(old.pid)
         old.signal(signal.SIGCONT)
         await_that(lambda: not is_running(old.pid), "the old driver to end", 60)
         bench.load.flow(300)
