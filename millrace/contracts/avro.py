@@ -127,8 +127,8 @@ def _column(field: Any, named: Named) -> Column:
     if not _FIELD_NAME.match(name):
         raise Wrong(f"field name '{name}'", "a letter, then letters, digits and '_'", "page_url")
     try:
-        kind, nullable = _without_null(field["type"])
-        spark_type = _spark_type(kind, named)
+        kind, nullable = without_null(field["type"])
+        spark_type = spark_type_of(kind, named)
     except Wrong as wrong:
         raise Wrong(f"field '{name}' of {wrong.found}", wrong.expected, wrong.example) from wrong
     kind = named.get(kind, kind) if isinstance(kind, str) else kind
@@ -136,7 +136,7 @@ def _column(field: Any, named: Named) -> Column:
     return Column(name=name, spark_type=spark_type, nullable=nullable, doc=str(field.get("doc", "")), symbols=symbols)
 
 
-def _without_null(kind: Any) -> tuple[Any, bool]:
+def without_null(kind: Any) -> tuple[Any, bool]:
     """Split `["null", X]` into X and True. Unions of two real types have no column type."""
     if not isinstance(kind, list):
         return kind, False
@@ -146,8 +146,8 @@ def _without_null(kind: Any) -> tuple[Any, bool]:
     return rest[0], "null" in kind
 
 
-def _spark_type(kind: Any, named: Named) -> str:
-    kind = _without_null(kind)[0]
+def spark_type_of(kind: Any, named: Named) -> str:
+    kind = without_null(kind)[0]
     if isinstance(kind, str) and kind in named:
         kind = named[kind]
     if isinstance(kind, str) and kind in _SPARK:
@@ -176,7 +176,7 @@ def _logical_type(kind: dict[str, Any]) -> str | None:
 
 def _complex_type(kind: dict[str, Any], named: Named) -> str:
     build = _COMPLEX.get(kind["type"]) if isinstance(kind["type"], str) else None
-    spark_type = build(kind, named) if build else _spark_type(kind["type"], named)
+    spark_type = build(kind, named) if build else spark_type_of(kind["type"], named)
     if "name" in kind:
         named[kind["name"]] = kind
     return spark_type
@@ -190,15 +190,15 @@ def _enum(kind: dict[str, Any], named: Named) -> str:
 
 
 def _struct(kind: dict[str, Any], named: Named) -> str:
-    inner = ",".join(f"`{f['name']}`:{_spark_type(f['type'], named)}" for f in kind["fields"])
+    inner = ",".join(f"`{f['name']}`:{spark_type_of(f['type'], named)}" for f in kind["fields"])
     return f"struct<{inner}>"
 
 
 _COMPLEX: dict[str, Callable[[dict[str, Any], Named], str]] = {
     "enum": _enum,
     "fixed": lambda kind, named: "binary",
-    "array": lambda kind, named: f"array<{_spark_type(kind['items'], named)}>",
-    "map": lambda kind, named: f"map<string,{_spark_type(kind['values'], named)}>",
+    "array": lambda kind, named: f"array<{spark_type_of(kind['items'], named)}>",
+    "map": lambda kind, named: f"map<string,{spark_type_of(kind['values'], named)}>",
     "record": _struct,
 }
 

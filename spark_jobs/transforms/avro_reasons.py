@@ -28,7 +28,7 @@ def reasons(_: Source) -> list[Column]:
     ]
 
 
-def mismatch(field: avro.Column, value: Column) -> Column:
+def mismatch(_: Source, field: avro.Column, value: Column) -> Column:
     """Avro has typed the field already; what may be missing is its value, and what may be wrong a text's bytes."""
     expected = f"expected {describe(field)}, found "
     missing = F.when(value.isNull() & F.lit(not field.nullable), F.lit(expected + "nothing"))

@@ -33,7 +33,7 @@ class Reasons(Protocol):
 
     def reasons(self, source: Source, /) -> list[Column]: ...
 
-    def mismatch(self, field: avro.Column, value: Column, /) -> Column: ...
+    def mismatch(self, source: Source, field: avro.Column, value: Column, /) -> Column: ...
 
 
 _FORMATS: Mapping[str, Format] = {"json": json_records, "avro": avro_records}
@@ -82,5 +82,5 @@ def _too_large(source: Source) -> Column:
 
 def _field_reason(form: Reasons, source: Source, field: avro.Column) -> Column:
     value = F.col("event")[field.name]
-    wrong = F.coalesce(form.mismatch(field, value), broken_rule(source, field, value))
+    wrong = F.coalesce(form.mismatch(source, field, value), broken_rule(source, field, value))
     return F.when(wrong.isNotNull(), F.concat(F.lit(f"{field.name}: "), wrong))

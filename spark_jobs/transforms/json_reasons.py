@@ -6,7 +6,7 @@ from pyspark.sql import Column, DataFrame, functions as F
 
 from millrace.contracts import avro
 from millrace.contracts.source import Source
-from spark_jobs.transforms import json_records as json
+from spark_jobs.transforms import json_nested, json_records as json
 from spark_jobs.transforms.rules import TIMES, describe
 
 _UNBOUNDED = {"maxNestingDepth": "2147483647", "maxNumLen": "2147483647"}
@@ -44,16 +44,18 @@ def reasons(source: Source) -> list[Column]:
     ]
 
 
-def mismatch(field: avro.Column, value: Column) -> Column:
+def mismatch(source: Source, field: avro.Column, value: Column) -> Column:
     """Why this field, whose value came out as `value`, does not fit; null when it does."""
     given = json.members()[field.name]
     kind = F.coalesce(F.schema_of_variant(given), F.lit("VOID"))
     expected = f"expected {describe(field)}, found "
     not_text = F.lit(field.spark_type in {"string", *TIMES}) & (kind != "STRING")
     wrong = (kind != "VOID") & (value.isNull() | not_text)
-    return F.when(wrong, F.concat(F.lit(expected), _shown(field, given, kind))).when(
+    whole = F.when(wrong, F.concat(F.lit(expected), _shown(field, given, kind))).when(
         value.isNull() & F.lit(not field.nullable), F.lit(expected + "nothing")
     )
+    inside = json_nested.fault(source, field, json.members())
+    return whole if inside is None else F.coalesce(whole, inside)
 
 
 def _alone(field: avro.Column) -> Column:

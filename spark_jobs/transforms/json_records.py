@@ -8,6 +8,7 @@ from pyspark.sql import Column, DataFrame, functions as F
 
 from millrace.contracts import avro
 from millrace.contracts.source import Source
+from spark_jobs.transforms import json_nested, json_times
 from spark_jobs.transforms.rules import TIMES
 
 TEXT, PARSED, PLAIN, SUSPECT, MEMBERS = "_text", "_parsed", "_plain", "_suspect", "_members"
@@ -23,8 +24,6 @@ OPTIONS = {
     "allowSingleQuotes": "false",
     "maxNestingDepth": str(DEEPEST),
 }
-_TIMESTAMP = r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,9})?)?(Z|[+-]\d\d(:?\d\d)?)?\z"
-_DATE = r"^\d{4}-\d\d-\d\d\z"
 _HUGE_EXPONENT = r"[:\[,]\s*\"?-?\d[\d.]*[eE][+-]?\d{4}"
 """Spark writes such a decimal out, digit by digit: one record could keep a core busy for hours."""
 _NOT_TEXT = r"^(?s)(-?\d[\d.eE+-]*+|true|false|[\[{].*)$"
@@ -60,6 +59,7 @@ def is_sound(source: Source) -> Column:
         ~_mistyped_text(source),
         *[parsed[name].isNull() | F.col("event")[name].isNotNull() for name in times],
         F.when(F.col(PLAIN), F.lit(True)).otherwise(_is_unambiguous(source)),
+        *[found.isNull() for found in _faults(source)],
     ]
     return reduce(and_, checks)
 
@@ -68,6 +68,9 @@ def unknown_fields(source: Source, _: Mapping[int, str]) -> Column:
     """JSON object of the fields that the contract does not know; null when there are none."""
     known = F.array(*[F.lit(f.name) for f in source.record.fields])
     extra = F.map_filter(F.col(MEMBERS), lambda key, _: ~F.array_contains(known, key))
+    within = json_nested.unknown_fields(source, F.col(MEMBERS), extra)
+    if within is not None:
+        return within
     more = F.when(F.size(F.array_except(keys(), known)) > 0, F.to_json(extra))
     return F.when(~F.col(PLAIN), F.when(F.size(keys()) > _present(source), more))
 
@@ -83,12 +86,7 @@ def parse(fields: tuple[avro.Column, ...], options: Mapping[str, str] = OPTIONS)
 
 def typed(field: avro.Column, parsed: Column) -> Column:
     """The field's value in its Spark type; null when it cannot be."""
-    raw = parsed[field.name]
-    if field.spark_type == "timestamp":
-        return F.when(raw.rlike(_TIMESTAMP), raw.try_cast("timestamp"))
-    if field.spark_type == "date":
-        return F.when(raw.rlike(_DATE), raw.try_cast("date"))
-    return raw
+    return json_times.typed(field, parsed[field.name])
 
 
 def members() -> Column:
@@ -167,6 +165,12 @@ def _is_unambiguous(source: Source) -> Column:
         distinct & parsed
     )
     return is_whole() & ~has_lone_surrogate() & once
+
+
+def _faults(source: Source) -> list[Column]:
+    """What is wrong inside nested fields; none for a contract that has none."""
+    found = [json_nested.fault(source, field, F.col(MEMBERS)) for field in source.record.fields]
+    return [one for one in found if one is not None]
 
 
 def _present(source: Source) -> Column:
