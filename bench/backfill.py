@@ -53,8 +53,9 @@ def backfill(stack: BenchStack, hours: int, per_hour: int) -> Backfill:
 
 def _backfilled(api: AirflowApi, dag: str, first: datetime, hours: int) -> bool:
     """Have Airflow run so many hours, and wait; False when it takes too long."""
-    made = api.call("POST", "backfills", _request(dag, first, hours))
-    return came_true(lambda: bool(api.call("GET", f"backfills/{made['id']}")["completed_at"]), LONGEST)
+    last = first + timedelta(hours=hours - 1)
+    made = api.backfill(dag, first, last, reprocess="none", max_active_runs=4)
+    return came_true(lambda: api.has_ended(made), LONGEST)
 
 
 def _this_hour() -> datetime:
@@ -76,8 +77,7 @@ def _runs(api: AirflowApi, dag: str, day: datetime) -> list[dict[str, object]]:
 
 def _tasks(api: AirflowApi, dag: str, day: datetime) -> list[dict[str, object]]:
     runs = [str(run["dag_run_id"]) for run in _runs(api, dag, day) if run["run_type"] == "backfill"]
-    each = (api.call("GET", f"dags/{dag}/dagRuns/{run}/taskInstances", limit=100)["task_instances"] for run in runs)
-    return [task for tasks in each for task in tasks]
+    return [task for run in runs for task in api.tasks(dag, run)]
 
 
 def _write(stack: BenchStack, first: datetime, hours: int, per_hour: int) -> None:
@@ -89,15 +89,3 @@ def _write(stack: BenchStack, first: datetime, hours: int, per_hour: int) -> Non
             write_hours(spark, path, stack.source, first, hours, per_hour)
         finally:
             spark.stop()
-
-
-def _request(dag: str, first: datetime, hours: int) -> dict[str, object]:
-    return {
-        "dag_id": dag,
-        "from_date": first.isoformat(),
-        "to_date": (first + timedelta(hours=hours - 1)).isoformat(),
-        "run_backwards": False,
-        "max_active_runs": 4,
-        "reprocess_behavior": "none",
-        "dag_run_conf": {},
-    }

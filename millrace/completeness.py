@@ -43,7 +43,7 @@ def unread(settings: Settings, conn: Connection, sources: Iterable[Source]) -> d
 
 
 def _unread(consumer: Consumer, conn: Connection, source: Source) -> dict[int, int]:
-    bounds = {p.partition: _watermarks(consumer, p) for p in _partitions(consumer, source.topic.name)}
+    bounds = _watermarks(consumer, _partitions(consumer, source.topic.name))
     firsts = {partition: first for partition, (first, _) in bounds.items()}
     ends = {partition: end for partition, (_, end) in bounds.items()}
     return behind(ends, firsts | committed_offsets(conn, source.name))
@@ -113,7 +113,7 @@ def _bounds(consumer: Consumer, source: Source, interval: Interval) -> dict[int,
 def offset_bounds(settings: Settings, topic: str) -> dict[int, tuple[int, int]]:
     """The first offset that Kafka still has and the end, per partition. Raises TransientError without an answer."""
     with _reader(settings) as consumer:
-        return {p.partition: _watermarks(consumer, p) for p in _partitions(consumer, topic)}
+        return _watermarks(consumer, _partitions(consumer, topic))
 
 
 @contextmanager
@@ -152,15 +152,14 @@ def _offsets_at(consumer: Consumer, partitions: list[TopicPartition], moment: da
     millis = -(-int(moment.timestamp() * 1_000_000) // 1000)
     asked = [TopicPartition(p.topic, p.partition, millis) for p in partitions]
     found = {p.partition: p.offset for p in consumer.offsets_for_times(asked, timeout=_TIMEOUT)}
-    ends = {p.partition: _watermarks(consumer, p)[1] for p in partitions}
-    return {p: offset if offset >= 0 else ends[p] for p, offset in found.items()}
+    bounds = _watermarks(consumer, partitions)
+    return {p: offset if offset >= 0 else bounds[p][1] for p, offset in found.items()}
 
 
 def _first_offsets(consumer: Consumer, partitions: list[TopicPartition]) -> dict[int, int]:
-    return {p.partition: _watermarks(consumer, p)[0] for p in partitions}
+    return {partition: first for partition, (first, _) in _watermarks(consumer, partitions).items()}
 
 
-def _watermarks(consumer: Consumer, partition: TopicPartition) -> tuple[int, int]:
-    """The first offset that a partition still has, and the one that its next record will get."""
-    first, end = consumer.get_watermark_offsets(partition, timeout=_TIMEOUT)
-    return first, end
+def _watermarks(consumer: Consumer, partitions: Iterable[TopicPartition]) -> dict[int, tuple[int, int]]:
+    """Per partition, the first offset that it still has, and the one that its next record will get."""
+    return {p.partition: consumer.get_watermark_offsets(p, timeout=_TIMEOUT) for p in partitions}

@@ -178,9 +178,7 @@ class Supervisor:
         log.error("%s failed, next attempt in %.0f s, the others go on: %s", name, wait, error)
         self.app.health.waiting(name, f"failed: {cause(error)}")
         self.apart.add(name)
-        self.tables.ready = (
-            False  # one may be gone, which is a reason to fail: they are looked at before the next attempt
-        )
+        self.tables.ready = False  # one that is gone is a reason to fail: look again before the next attempt
         alert: Any = {"kind": "query_failed", "subject": name, "message": cause(error), "severity": "critical"}
         self._tell(lambda conn: raise_alert(conn, **alert))
 

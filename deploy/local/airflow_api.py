@@ -1,6 +1,7 @@
 """The few calls of Airflow's REST API that the stack needs."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -57,3 +58,23 @@ class AirflowApi:
     def trigger(self, dag: str, **params: object) -> str:
         """Start a run by hand; its id."""
         return str(self.call("POST", f"dags/{dag}/dagRuns", {"logical_date": None, "conf": params})["dag_run_id"])
+
+    def tasks(self, dag: str, run: str) -> list[dict[str, Any]]:
+        """Task instances of a run."""
+        return list(self.call("GET", f"dags/{dag}/dagRuns/{run}/taskInstances", limit=200)["task_instances"])
+
+    def failed_tasks(self, dag: str, run: str) -> list[str]:
+        """Ids of the tasks that failed in a run."""
+        return [str(task["task_id"]) for task in self.tasks(dag, run) if task["state"] == "failed"]
+
+    def backfill(self, dag: str, first: datetime, last: datetime, *, reprocess: str, max_active_runs: int) -> int:
+        """Have the DAG run from the interval that begins at `first` to the one at `last`; the id of the backfill.
+
+        `reprocess`: which runs that exist are run again: `none`, `failed` or `completed`.
+        """
+        dates = {"from_date": first.isoformat(), "to_date": last.isoformat()}
+        how = {"reprocess_behavior": reprocess, "max_active_runs": max_active_runs}
+        return int(self.call("POST", "backfills", {"dag_id": dag} | dates | how)["id"])
+
+    def has_ended(self, backfill: int) -> bool:
+        return bool(self.call("GET", f"backfills/{backfill}")["completed_at"])

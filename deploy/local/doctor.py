@@ -149,8 +149,7 @@ def _refined(stack: Stack, catalog: Catalog) -> Iterator[Hop]:
             yield Hop(f"medallion: {dag}", fine=False, found="has never run", next_command=f"trigger {dag} in Airflow")
             continue
         run = runs[0]
-        tasks = api.call("GET", f"dags/{dag}/dagRuns/{run['dag_run_id']}/taskInstances", limit=200)["task_instances"]
-        failed = ", ".join(task["task_id"] for task in tasks if task["state"] == "failed")
+        failed = ", ".join(api.failed_tasks(dag, str(run["dag_run_id"])))
         found = f"newest run is {run['state']}" + (f"; failed: {failed}" if failed else "")
         url = f"{stack.settings.airflow_url}/dags/{dag}/runs/{run['dag_run_id']}"
         yield Hop(f"medallion: {dag}", run["state"] != "failed", found, url if failed else "")

@@ -15,7 +15,7 @@ from tests.faults.reconcile import Counted, reconcile
 from tests.faults.recovery import recovery
 from tests.faults.services import kill_part
 from tests.faults.supervised import Supervised
-from tests.services.platform import await_that, now
+from tests.services.platform import await_backfill, await_that, now
 from tests.services.truth import lake_rows
 
 DAG = names.medallion_dag("lab")
@@ -71,7 +71,7 @@ def test_killed_half_way(supervised: Supervised) -> None:
 
 
 def running_tasks(supervised: Supervised, run: str) -> list[str]:
-    tasks = supervised.platform.api.call("GET", f"dags/{DAG}/dagRuns/{run}/taskInstances")["task_instances"]
+    tasks = supervised.platform.api.tasks(DAG, run)
     return [t["task_id"] for t in tasks if t["state"] == "running" and t["task_id"].split(".")[-1] in HALF_WAY]
 
 
@@ -125,24 +125,12 @@ def test_beside_a_backfill_of_the_same_hours(supervised: Supervised) -> None:
         counted = reconcile(supervised.lab, load, others=True)
         api = supervised.platform.api
         last = start + timedelta(hours=PAST - 1)
-        body = {
-            "dag_id": DAG,
-            "from_date": start.isoformat(),
-            "to_date": last.isoformat(),
-            "reprocess_behavior": "completed",
-        }
-        backfill = api.call("POST", "backfills", body | {"max_active_runs": 2})["id"]
+        backfill = api.backfill(DAG, start, last, reprocess="completed", max_active_runs=2)
         by_hand = {"from": start.isoformat(), "to": this_hour().isoformat()}
         run = api.trigger(DAG, **by_hand)
         supervised.platform.await_run(DAG, run)
-        assert refined(supervised, run)
-        await_that(lambda: api.call("GET", f"backfills/{backfill}")["completed_at"], "the backfill to end", 600)
+        # The ledger asks Kafka for offsets by time, which do not rise where producers date.
+        assert all(task.startswith("ledger.") for task in api.failed_tasks(DAG, run))
+        await_backfill(api, backfill)
         assert supervised.platform.run_to_the_end(DAG, **whole_hours()) == "success"
         silver_is_exact(supervised, counted)
-
-
-def refined(supervised: Supervised, run: str) -> bool:
-    """All but the ledger went well: it asks Kafka for offsets by time, which do not rise where producers date."""
-    tasks = supervised.platform.api.call("GET", f"dags/{DAG}/dagRuns/{run}/taskInstances")["task_instances"]
-    failed = [t["task_id"] for t in tasks if t["state"] == "failed"]
-    return all(task.startswith("ledger.") for task in failed)

@@ -48,15 +48,16 @@ class Platform:
 
         return str(await_that(ended, f"run {run} of {dag} to end", RUN_DEADLINE))
 
-    def failed_tasks(self, dag: str, run: str) -> list[str]:
-        tasks = self.api.call("GET", f"dags/{dag}/dagRuns/{run}/taskInstances")["task_instances"]
-        return [str(t["task_id"]) for t in tasks if t["state"] == "failed"]
-
     def log_of(self, dag: str, run: str, task: str) -> str:
         """The log of a task's newest try."""
         instance = self.api.call("GET", f"dags/{dag}/dagRuns/{run}/taskInstances/{task}")
         path = f"dags/{dag}/dagRuns/{run}/taskInstances/{task}/logs/{instance['try_number']}"
         return json.dumps(self.api.call("GET", path, full_content=True)["content"])
+
+
+def await_backfill(api: AirflowApi, backfill: int) -> None:
+    """Wait until Airflow has run all of a backfill."""
+    await_that(lambda: api.has_ended(backfill), "the backfill to end", 600)
 
 
 def await_that(look: Callable[[], T], what: str, seconds: float = 180) -> T:

@@ -10,7 +10,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
 from millrace import names
-from tests.services.platform import Platform, await_that, now
+from tests.services.platform import Platform, await_backfill, await_that, now
 from tests.services.truth import clickhouse_rows, lake_count, lake_rows
 
 NEW_FILES = Path(__file__).parent / "dropped_in"
@@ -63,15 +63,7 @@ def test_live_and_real_time_tables_follow(platform: Platform, lab: datetime) -> 
 def test_past_hours_are_backfilled_through_airflow(platform: Platform, lab: datetime) -> None:
     await_that(lambda: platform.api.has_dag(DAG), f"the DAG {DAG}", 120)
     last = lab + timedelta(hours=HOURS - 1)
-    body = {
-        "dag_id": DAG,
-        "from_date": lab.isoformat(),
-        "to_date": last.isoformat(),
-        "reprocess_behavior": "completed",
-        "max_active_runs": 2,
-    }
-    backfill = platform.api.call("POST", "backfills", body)["id"]
-    await_that(lambda: platform.api.call("GET", f"backfills/{backfill}")["completed_at"], "the backfill to end", 600)
+    await_backfill(platform.api, platform.api.backfill(DAG, lab, last, reprocess="completed", max_active_runs=2))
     rows = lake_rows(platform.settings, "silver", "readings", "SELECT reading_id, append_hour FROM t")
     assert sorted(row[0] for row in rows) == sorted(f"r{n}" for n in range(HOURS * EACH))
     assert {row[1].astimezone(UTC) for row in rows} == {lab + timedelta(hours=n) for n in range(HOURS)}
@@ -88,7 +80,7 @@ def test_a_bad_batch_is_stopped_by_its_gate(platform: Platform, lab: datetime) -
     send(platform, [(now(), reading(1000 + n, now(), 900.0 if n == 3 else 21.0)) for n in range(10)])
     run = platform.api.trigger(DAG, **{"from": start.isoformat(), "to": now().isoformat()})
     assert platform.await_run(DAG, run) == "failed"
-    assert set(platform.failed_tasks(DAG, run)) == {"silver_readings.gate", "ledger.readings"}
+    assert set(platform.api.failed_tasks(DAG, run)) == {"silver_readings.gate", "ledger.readings"}
     assert "DOES NOT BALANCE" in platform.log_of(DAG, run, "ledger.readings"), "what was kept out is missing in silver"
     log = platform.log_of(DAG, run, "silver_readings.gate")
     assert "expect_column_values_to_be_between" in log
