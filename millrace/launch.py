@@ -30,11 +30,15 @@ _CODE = (
 ENGINE_JAR = "millrace-engine.jar"
 """What `spark_jobs/jvm` is compiled to."""
 _KEPT_LOGS = 5
-JVM_OPTIONS = "-Djdk.lang.Process.launchMechanism=VFORK"
-"""Of every JVM of ours: the few child processes that it starts cost as little as they can."""
-_DRIVER_OPTIONS = "-XX:-UseCodeCacheFlushing -XX:ReservedCodeCacheSize=512m -XX:G1HeapRegionSize=8m"
-"""Code once compiled stays: after a quiet minute Java would drop it, and the next load meet an interpreter for a while.
-Buffers of a megabyte, of which Parquet and ClickHouse's inserts have many, are no extraordinary size."""
+JVM_OPTIONS = (
+    "-Djdk.lang.Process.launchMechanism=VFORK -Duser.timezone=UTC"
+    " -XX:-UseCodeCacheFlushing -XX:ReservedCodeCacheSize=512m"
+)
+"""Of every JVM of ours: the few child processes that it starts cost as little as they can. Outside UTC, Delta would
+reconstruct a table's state after each commit, to compare it. Code once compiled stays: after a quiet minute Java would
+drop it, and the next load meet an interpreter for a while."""
+_DRIVER_OPTIONS = "-XX:G1HeapRegionSize=8m"
+"""Buffers of a megabyte, of which Parquet and ClickHouse's inserts have many, are no extraordinary size."""
 _PARENTS = ("SPARK_", "PYSPARK_", "AIRFLOW_", "SUPERVISOR_")
 
 

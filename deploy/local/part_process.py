@@ -2,6 +2,8 @@
 
 import json
 import os
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, MutableMapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +13,23 @@ MARK = "STACK_OF_STATE_DIR"
 """Environment variable that every part inherits: tells this stack's processes from all others, whoever their parent."""
 PART = "SUPERVISOR_PROCESS_NAME"
 """Environment variable in which supervisord tells a part, and thereby all its children, its name."""
+PACKED = "STACK_VARIABLES"
+"""Environment variable that holds the variables whose values supervisord's configuration has no way to write."""
+_UNWRITABLE = frozenset("\"'\\\n")
+
+
+def packed(variables: Mapping[str, str]) -> dict[str, str]:
+    """The same variables, those with quotes, backslashes or line ends in their values wrapped up in one."""
+    odd = {name: value for name, value in variables.items() if _UNWRITABLE.intersection(value)}
+    if not odd:
+        return dict(variables)
+    wrapped = b64encode(json.dumps(odd).encode()).decode()
+    return {name: value for name, value in variables.items() if name not in odd} | {PACKED: wrapped}
+
+
+def unpack(environment: MutableMapping[str, str]) -> None:
+    """Undo `packed`, in place."""
+    environment.update(json.loads(b64decode(environment.pop(PACKED, "e30="))))
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ from typing import NoReturn
 
 import psutil
 
-from deploy.local.part_process import PartProcess, keep, processes_of, running
+from deploy.local.part_process import PartProcess, keep, processes_of, running, unpack
 
 log = logging.getLogger(__name__)
 LOG_BYTES = 20_000_000
@@ -44,6 +44,7 @@ class Order:
 
 def main(arguments: Sequence[str]) -> int:
     order = _order(arguments)
+    unpack(os.environ)
     _write_to(order.log)
     alive = running(order.state, order.part)
     return _stand_in(order, alive) if alive is not None and alive.digest == order.digest else _become(order)

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from deploy.local.part_process import MARK
+from deploy.local.part_process import MARK, packed
 from deploy.local.stack import Part, Stack
 
 GUARD = "guard"
@@ -109,7 +109,7 @@ def _section(
         name=name,
         command=" ".join(_quoted(word) for word in (*runner, "--", *command)),
         directory=directory,
-        environment=",".join(f"{key}={_quoted(value)}" for key, value in sorted(variables.items())),
+        environment=",".join(f"{key}={_quoted(value)}" for key, value in sorted(packed(variables).items())),
         autostart=str(autostart).lower(),
         stop_signal=stop[0],
         stop_seconds=stop[1],

@@ -8,7 +8,7 @@ _DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     # Delta's defaults are made for thousands of files: 50 tasks to read a snapshot, a checkpoint each 10 commits.
-    "spark.databricks.delta.snapshotPartitions": "2",
+    "spark.databricks.delta.snapshotPartitions": "1",
     "spark.databricks.delta.properties.defaults.checkpointInterval": "100",
     # VACUUM is called with the retention that the readers of a lake this small need, below Delta's week.
     "spark.databricks.delta.retentionDurationCheck.enabled": "false",
@@ -18,6 +18,8 @@ _SHARED = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.shuffle.partitions": "4",
     "spark.sql.ansi.enabled": "true",
+    # Delta's own queries alone need more than the usual 100 classes; what falls out is compiled again, and cold.
+    "spark.sql.codegen.cache.maxEntries": "5000",
     "spark.ui.showConsoleProgress": "false",
     # For Prometheus, at /metrics/prometheus and /metrics/executors/prometheus of the UI's port.
     "spark.ui.prometheus.enabled": "true",
@@ -33,8 +35,6 @@ _SHARED = {
 _STREAM = {
     # Small batches, several a second: what adaptive planning could win there costs more than it brings.
     "spark.sql.adaptive.enabled": "false",
-    # Three queries and Delta's own need more than the usual 100 classes; what falls out is compiled again, and cold.
-    "spark.sql.codegen.cache.maxEntries": "2000",
     "spark.sql.shuffle.partitions": "2",
     "spark.locality.wait": "0",
     # A batch holds one append hour, seldom two: a file for each at once, without sorting by hour first.

@@ -8,10 +8,11 @@ from xml.etree import ElementTree as ET
 
 import pytest
 from pydantic import SecretStr
+from supervisor.datatypes import dict_of_key_value_pairs
 
 from deploy.local import airflow_services, clickhouse_server, embedded_clickhouse, kafka_broker, spark_server
 from deploy.local.credentials import NAMES, ensure_secrets
-from deploy.local.part_process import MARK
+from deploy.local.part_process import MARK, unpack
 from deploy.local.parts import all_parts
 from deploy.local.stack import Stack, this_stack
 from deploy.local.supervision import inherited
@@ -48,10 +49,13 @@ def test_a_part_of_the_users_own_is_not_started(tmp_path: Path) -> None:
     assert "program:kafka" not in supervisor_config(stack, all_parts(stack), tmp_path)
 
 
-def test_percent_and_quotes_survive_the_supervisors_syntax(tmp_path: Path) -> None:
-    stack = make_stack(tmp_path, MILLRACE_STREAM_CONF='{"spark.x": "50%"}')
+def test_any_value_survives_the_supervisors_syntax(tmp_path: Path) -> None:
+    given = {"MILLRACE_STREAM_CONF": '{"spark.x": "50%"}', "MILLRACE_A": "'", "MILLRACE_B": "a, \\n b=c%"}
+    stack = make_stack(tmp_path, **given)
     program = section(supervisor_config(stack, all_parts(stack), tmp_path), "program:kafka")
-    assert r"MILLRACE_STREAM_CONF=" + r'"{\"spark.x\": \"50%%\"}"' in program["environment"]
+    found = dict_of_key_value_pairs(program["environment"] % {})  # as supervisord reads it
+    unpack(found)
+    assert {name: found[name] for name in given} == given
 
 
 def test_no_secret_is_in_the_supervisors_configuration(tmp_path: Path) -> None:
