@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pyspark.sql import SparkSession
@@ -27,8 +27,8 @@ class BatchRun:
     interval: Interval
     run_id: str
     """The same for all attempts of all steps of one run, so that a step finds what the one before wrote aside."""
-    touched: dict[tuple[str, str], tuple[Any, ...]] | None = None
-    """What a step that only reads has found out about the interval, by input and column; None for steps that write."""
+    touched: dict[tuple[str, str], tuple[Any, ...]] = field(default_factory=dict)
+    """What has been found out about the interval so far: values of a column that it touched, by input and column."""
     exclusive: Callable[[Settings, str], AbstractContextManager[None]] = exclusive
     """Keeps the steps of two runs apart where the one could undo what the other did."""
 

@@ -1,10 +1,10 @@
 """Silver to gold for one interval and model: stage what changed aside, gate it, publish what differs."""
 
-import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import reduce
 
 from pyspark.sql import DataFrame, functions as F
 
@@ -17,10 +17,12 @@ from spark_jobs.batch import BatchRun
 from spark_jobs.edges import lake
 from spark_jobs.gates.result import GateResult
 from spark_jobs.narrowing import Values, candidate_sql, path_of, touched
+from spark_jobs.staging_note import inputs_of, recalling, staging_note
 from spark_jobs.transforms import gold_sql
 
 log = logging.getLogger(__name__)
 UPDATED_AT = "updated_at"
+_SIDE = "side of the comparison"
 
 
 @dataclass(frozen=True)
@@ -45,11 +47,11 @@ def stage_gold(run: BatchRun, name: str) -> GoldStaged:
     values = touched(run, model)
     if not values:
         return GoldStaged(0, ())
-    now, versions = datetime.now(UTC), _versions(run, model)
+    now, note = datetime.now(UTC), staging_note(run, _inputs(run, model))
     candidates = run.spark.sql(candidate_sql(run, model, values)).withColumn(
         UPDATED_AT, F.date_trunc("millisecond", F.lit(now))
     )
-    lake.write_aside(candidates, run.staging("gold", name), model.partition, note=versions)
+    lake.write_aside(candidates, run.staging("gold", name), model.partition, note=note)
     counts = _counts(_staged(run, model), model.partition)
     _refuse_other_partitions(model, set(counts), values)
     staged = GoldStaged(sum(counts.values()), _texts(values))
@@ -60,22 +62,21 @@ def stage_gold(run: BatchRun, name: str) -> GoldStaged:
 def gate_gold(run: BatchRun, name: str) -> GateResult | None:
     """Judge the candidate rows by the model's suite; None where the interval touched nothing."""
     model = run.catalog.gold_model(name)
-    return audit(run, "gold", name, _staged(run, model)) if touched(run, model) else None
+    return audit(run, "gold", name, _staged(run, model)) if touched(recalling(run, model), model) else None
 
 
 def publish_gold(run: BatchRun, name: str) -> GoldPublished:
     """Bring the candidates into the table. What is there already stays as it is, `updated_at` included."""
     model = run.catalog.gold_model(name)
-    values = touched(run, model)
-    if not values:
+    if not touched(recalling(run, model), model):
         return GoldPublished(0)
     with run.exclusive(run.settings, f"gold.{name}"):
         if _inputs_moved(run, model):
             log.info("gold.%s: its inputs have changed since it was staged; staging it again", name)
-            stage_gold(run, name)
+            stage_gold(replace(run, touched={}), name)
             gate_gold(run, name)
         ensure_gold(run, model, columns_of(_staged(run, model).schema))
-        published = _publish(run, model, values)
+        published = _publish(run, model, touched(recalling(run, model), model))
     log.info("gold.%s, %s: %s", name, run.interval, published)
     return published
 
@@ -104,12 +105,12 @@ def _refuse_other_partitions(model: GoldModel, made: set[object], values: Values
 
 def _inputs_moved(run: BatchRun, model: GoldModel) -> bool:
     """Whether another run has changed an input since staging: candidates from before would undo what it published."""
-    return not model.insert_key and lake.note_of(run.spark, run.staging("gold", model.name)) != _versions(run, model)
+    return not model.insert_key and inputs_of(run, model) != _inputs(run, model)
 
 
-def _versions(run: BatchRun, model: GoldModel) -> str:
-    """The Delta versions of the model's inputs."""
-    return json.dumps({ref: lake.version(run.spark, path_of(run, ref)) for ref in model.inputs})
+def _inputs(run: BatchRun, model: GoldModel) -> dict[str, str]:
+    """The state of the model's inputs."""
+    return {ref: lake.fingerprint(run.spark, path_of(run, ref)) for ref in model.inputs}
 
 
 def _publish(run: BatchRun, model: GoldModel, values: Values) -> GoldPublished:
@@ -137,7 +138,7 @@ def _replace(run: BatchRun, model: GoldModel, values: Values) -> GoldPublished:
     partition = str(model.partition)
     path, staged = run.path("gold", model.name), _staged(run, model)
     there = run.spark.read.format("delta").load(path).where(gold_sql.among(partition, values))
-    wanted, found = _contents(staged, partition, staged.columns), _contents(there, partition, staged.columns)
+    wanted, found = _contents(partition, staged, there.select(*staged.columns))
     changed = tuple(value for value in values if wanted.get(value) != found.get(value))
     if not changed:
         return GoldPublished(0)
@@ -146,12 +147,13 @@ def _replace(run: BatchRun, model: GoldModel, values: Values) -> GoldPublished:
     return GoldPublished(sum(wanted[v][0] for v in changed if v in wanted), _texts(changed))
 
 
-def _contents(df: DataFrame, partition: str, columns: list[str]) -> dict[object, tuple[int, int]]:
-    """Rows and a hash of each partition, leaving out when a row was written."""
-    content = F.to_json(F.struct(*sorted(c for c in columns if c != UPDATED_AT)))
+def _contents(partition: str, *sides: DataFrame) -> list[dict[object, tuple[int, int]]]:
+    """Of each side, rows and a hash of each partition, leaving out when a row was written; one query for all."""
+    content = F.to_json(F.struct(*sorted(c for c in sides[0].columns if c != UPDATED_AT)))
     hashed = F.sum(F.xxhash64(content).cast("decimal(38,0)"))
-    rows = df.groupBy(partition).agg(F.count("*"), hashed).collect()
-    return {row[0]: (row[1], int(row[2])) for row in rows}
+    rows = [side.withColumn(_SIDE, F.lit(number)) for number, side in enumerate(sides)]
+    found = reduce(DataFrame.unionByName, rows).groupBy(_SIDE, partition).agg(F.count("*"), hashed).collect()
+    return [{row[1]: (row[2], int(row[3])) for row in found if row[0] == number} for number in range(len(sides))]
 
 
 def _staged(run: BatchRun, model: GoldModel) -> DataFrame:

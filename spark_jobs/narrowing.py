@@ -78,8 +78,6 @@ def _touched_of(run: BatchRun, ref: str, column: str | None) -> Values:
     """Values of `column` in the rows of an input that the interval added or changed; none for a look-up table."""
     if column is None:
         return ()
-    if run.touched is None:
-        return _look_up_touched(run, ref, column)
     if (ref, column) not in run.touched:
         run.touched[ref, column] = _look_up_touched(run, ref, column)
     return run.touched[ref, column]

@@ -23,6 +23,7 @@ from spark_jobs.analysis import model_columns
 from spark_jobs.batch import BatchRun
 from spark_jobs.edges import lake
 from spark_jobs.narrowing import touched
+from spark_jobs.staging_note import recalling
 from spark_jobs.transforms import gold_sql
 
 log = logging.getLogger(__name__)
@@ -48,7 +49,7 @@ def sync_gold(run: BatchRun, name: str) -> Synced:
         table = ensure_served(run, client, model)
         gold = run.spark.read.format("delta").load(run.path("gold", name))
         send = _by_partition if table.partition else _by_key
-        synced = send(run, client, table, gold, model)
+        synced = send(recalling(run, model), client, table, gold, model)
     log.info("%s, %s: %s", table.name, run.interval, synced)
     return synced
 

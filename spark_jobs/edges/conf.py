@@ -32,6 +32,11 @@ _SHARED = {
     "spark.sql.redaction.string.regex": "X'[0-9A-Fa-f]{128}'|0x[0-9A-Fa-f]{128}",
     "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|pseudonym",
 }
+_BATCH = {
+    # Code is written for each new query, and for each task of Delta's own; where few rows come, that costs more than
+    # they do. Whole stages are compiled all the same.
+    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
+}
 _STREAM = {
     # Small batches, several a second: what adaptive planning could win there costs more than it brings.
     "spark.sql.adaptive.enabled": "false",
@@ -63,6 +68,11 @@ _STREAM = {
 def spark_conf(settings: Settings) -> dict[str, str]:
     """What the Connect server and the stream application have in common; what the settings name wins."""
     return _DELTA | _SHARED | settings.spark_conf
+
+
+def batch_conf(settings: Settings) -> dict[str, str]:
+    """What the Connect server runs with; what the settings name wins."""
+    return _DELTA | _SHARED | _BATCH | settings.spark_conf
 
 
 def stream_conf(settings: Settings) -> dict[str, str]:

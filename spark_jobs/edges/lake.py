@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from pyspark.errors import AnalysisException
-from pyspark.sql import DataFrame, Row, SparkSession
+from pyspark.sql import DataFrame, SparkSession
 from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
 from millrace.contracts.avro import Column
@@ -24,6 +24,7 @@ _CONFLICT = re.compile(
     r"|DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION"
 )
 """Another writer was faster; the last is how a table looks whose first commit is being written at this moment."""
+_NOTE = "millrace.note"
 
 
 def table(path: str) -> str:
@@ -75,19 +76,28 @@ def ensure(
 
 
 def write_aside(df: DataFrame, path: str, partition: str | None = None, note: str = "") -> None:
-    """Write candidate rows to a staging folder, over whatever an earlier attempt left there; `note` goes with them."""
-    writer = df.write.format("delta").mode("overwrite").option("overwriteSchema", "true").option("userMetadata", note)
+    """Write candidate rows to a staging folder, over whatever an earlier attempt left there; `note` goes with them.
+
+    The note lies in the schema: read without a query, and swapped in one commit with the rows.
+    """
+    noted = df.withMetadata(df.columns[-1], {_NOTE: note}) if note else df
+    writer = noted.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
     (writer.partitionBy(partition) if partition else writer).save(path)
 
 
-def note_of(spark: SparkSession, path: str) -> str | None:
-    """The note that the newest commit of a table carries."""
-    note: str | None = _last_commit(spark, path)["userMetadata"]
-    return note
+def note_of(staged: DataFrame) -> str | None:
+    """The note that was written with candidate rows."""
+    return next((str(field.metadata[_NOTE]) for field in staged.schema if _NOTE in field.metadata), None)
 
 
 def version(spark: SparkSession, path: str) -> int:
-    return int(_last_commit(spark, path)["version"])
+    return int(spark.sql(f"DESCRIBE HISTORY {table(path)} LIMIT 1").collect()[0]["version"])
+
+
+def fingerprint(spark: SparkSession, path: str) -> str:
+    """Differs after every commit to the table, and costs no query, as its version would."""
+    detail = spark.sql(f"DESCRIBE DETAIL {table(path)}").collect()[0]
+    return f"{detail['id']} {detail['lastModified'].isoformat()} {detail['numFiles']} {detail['sizeInBytes']}"
 
 
 def replace_where(df: DataFrame, path: str, condition: str) -> None:
@@ -120,10 +130,6 @@ def on_conflict(work: Callable[[], T]) -> T:
 def _merge(spark: SparkSession, path: str, candidates: str, match: str, matched: str) -> int:
     sql = f"MERGE INTO {table(path)} t USING {table(candidates)} c ON {match} {matched} WHEN NOT MATCHED THEN INSERT *"
     return on_conflict(lambda: int(spark.sql(sql).collect()[0]["num_affected_rows"]))
-
-
-def _last_commit(spark: SparkSession, path: str) -> Row:
-    return spark.sql(f"DESCRIBE HISTORY {table(path)} LIMIT 1").collect()[0]
 
 
 def _ddl(column: Column) -> str:
