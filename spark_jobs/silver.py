@@ -5,14 +5,17 @@ A row is a duplicate when an earlier acceptable row of bronze holds the same eve
 silver depends on bronze alone: not on the order in which hours are refined, nor on how often.
 """
 
+import json
 import logging
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import reduce
 
 from pyspark.sql import DataFrame, functions as F
 
 from millrace.contracts.columns import REASON, STAGE, bronze_columns, silver_columns
 from millrace.contracts.source import Source
+from millrace.errors import MillraceError
 from millrace.intervals import Interval
 from spark_jobs.audit import audit
 from spark_jobs.batch import BatchRun
@@ -55,14 +58,20 @@ def stage_silver(run: BatchRun, name: str) -> Staged:
     """Refine the interval's bronze rows to candidate rows, aside."""
     source = run.catalog.source(name)
     key = run.settings.pseudonym_key.get_secret_value().encode()
+    judged = judged_rows(run, source, run.interval)
+    bronze, refused = judged.agg(F.count("*"), F.count(REASON.name)).collect()[0]
     candidates = fresh_rows(run, source).transform(pseudonymise, source, key)
-    lake.write_aside(candidates.transform(shape, source, datetime.now(UTC)), run.staging("silver", name))
-    return _counted(run, source)
+    note = json.dumps({"acceptable": bronze - refused, "refused": refused})
+    lake.write_aside(candidates.transform(shape, source, datetime.now(UTC)), run.staging("silver", name), note=note)
+    fresh = _staged(run, source).count()
+    staged = Staged(bronze, fresh, bronze - refused - fresh, refused)
+    log.info("silver.%s, %s: %s", name, run.interval, staged)
+    return staged
 
 
 def gate_silver(run: BatchRun, name: str) -> GateResult:
     """Judge the candidate rows by the source's silver suite."""
-    return audit(run, "silver", name, run.spark.read.format("delta").load(run.staging("silver", name)))
+    return audit(run, "silver", name, _staged(run, run.catalog.source(name)))
 
 
 def publish_silver(run: BatchRun, name: str) -> Published:
@@ -72,8 +81,9 @@ def publish_silver(run: BatchRun, name: str) -> Published:
     inserted = lake.insert_missing(
         run.spark, run.path("silver", name), run.staging("silver", name), _same_event(run.interval, source)
     )
-    rejected = _publish_rejected(run, source)
-    published = Published(inserted, rejected, touched_dates(run, source))
+    days = {str(row[PARTITION]): row["count"] for row in _staged(run, source).groupBy(PARTITION).count().collect()}
+    rejected = _publish_rejected(run, source, _rejected_rows(run, source, sum(days.values())))
+    published = Published(inserted, rejected, tuple(sorted(days)))
     log.info("silver.%s, %s: %s", name, run.interval, published)
     return published
 
@@ -93,41 +103,56 @@ def ensure_silver(run: BatchRun, source: Source) -> None:
     lake.ensure(run.spark, rejected, (*bronze_columns(source), REASON, STAGE), partition="append_hour")
 
 
-def touched_dates(run: BatchRun, source: Source) -> tuple[str, ...]:
-    """The days of silver that hold rows of the interval: told by the data, so that a retry finds the same."""
-    silver = run.spark.read.format("delta").load(run.path("silver", source.name))
-    days = silver.where(lake.appended_in(run.interval)).select(PARTITION).distinct().collect()
-    return tuple(sorted(str(row[PARTITION]) for row in days))
+def contradicting_rows(run: BatchRun, source: Source, repeated: int) -> DataFrame:
+    """The interval's rows that have the id of an earlier event and other content.
 
-
-def _publish_rejected(run: BatchRun, source: Source) -> int:
-    path = run.path("rejected", source.name)
-    refused = judged_rows(run, source, run.interval).where(F.col(REASON.name).isNotNull())
-    others = contradicting_rows(run, source)
-    rows = (refused.unionByName(others) if others else refused).withColumn(STAGE.name, F.lit("silver"))
-    there = f"{lake.in_hours_of(run.interval)} AND {lake.appended_in(run.interval)}"
-    count = rows.count()
-    if count or not run.spark.read.format("delta").load(path).where(there).isEmpty():
-        lake.replace_where(rows, path, there)
-        index_rejected(run.settings, source.name, run.spark.read.format("delta").load(path).where(there))
-    return count
-
-
-def contradicting_rows(run: BatchRun, source: Source) -> DataFrame | None:
-    """The interval's rows that have the id of an earlier event and other content; None when no id came again.
-
-    Whole rows of the dedup window are read only for ids of rows that were not staged: those that came before.
+    Whole rows of the dedup window are read only for ids of the `repeated` rows that were not staged: those that came
+    before.
     """
-    staged = run.spark.read.format("delta").load(run.staging("silver", source.name))
     within = acceptable(judged_rows(run, source, run.interval))
-    count = within.count() - staged.count()
-    if not count:
-        return None
-    repeats = within.join(staged.select(*_POSITION), [*_POSITION], "left_anti").select(source.event.id)
-    ids = F.broadcast(repeats) if count <= _MOST_BROADCAST else repeats
+    repeats = within.join(_staged(run, source).select(*_POSITION), [*_POSITION], "left_anti").select(source.event.id)
+    ids = F.broadcast(repeats) if repeated <= _MOST_BROADCAST else repeats
     reach = Interval(run.interval.before(source.dedup_window).start, run.interval.end)
     concerned = acceptable(judged_rows(run, source, reach)).join(ids, source.event.id, "left_semi")
     return concerned.transform(contradictions, source).where(lake.appended_in(run.interval))
+
+
+def _rejected_rows(run: BatchRun, source: Source, fresh: int) -> DataFrame | None:
+    """The rows that were refused, and those that contradict an earlier one; None where staging has left out none."""
+    acceptable_rows, refused = _noted(run, source)
+    rows = []
+    if refused:
+        rows.append(judged_rows(run, source, run.interval).where(F.col(REASON.name).isNotNull()))
+    if repeated := acceptable_rows - fresh:
+        rows.append(contradicting_rows(run, source, repeated))
+    return reduce(DataFrame.unionByName, rows).withColumn(STAGE.name, F.lit("silver")) if rows else None
+
+
+def _publish_rejected(run: BatchRun, source: Source, rows: DataFrame | None) -> int:
+    path, there = (
+        run.path("rejected", source.name),
+        f"{lake.in_hours_of(run.interval)} AND {lake.appended_in(run.interval)}",
+    )
+    found = run.spark.read.format("delta").load(path).where(there)
+    worked_out = found.limit(0) if rows is None else rows.localCheckpoint()
+    count = 0 if rows is None else worked_out.count()
+    if count or not found.isEmpty():
+        lake.replace_where(worked_out, path, there)
+        index_rejected(run.settings, source.name, found)
+    return count
+
+
+def _staged(run: BatchRun, source: Source) -> DataFrame:
+    return run.spark.read.format("delta").load(run.staging("silver", source.name))
+
+
+def _noted(run: BatchRun, source: Source) -> tuple[int, int]:
+    """How many rows of the interval staging found acceptable, and how many it refused."""
+    note = lake.note_of(_staged(run, source))
+    if note is None:
+        raise MillraceError(f"{run.staging('silver', source.name)} is of an earlier version; run 'stage' again")
+    counts = json.loads(note)
+    return counts["acceptable"], counts["refused"]
 
 
 def _same_event(interval: Interval, source: Source) -> str:
@@ -137,12 +162,3 @@ def _same_event(interval: Interval, source: Source) -> str:
         f"{lake.appended_in(interval, 't')} AND t.`{source.event.id}` = c.`{source.event.id}`"
         f" AND t.append_time BETWEEN c.append_time - {window} AND c.append_time + {window}"
     )
-
-
-def _counted(run: BatchRun, source: Source) -> Staged:
-    judged = judged_rows(run, source, run.interval)
-    bronze, rejected = judged.agg(F.count("*"), F.count(REASON.name)).collect()[0]
-    candidates = run.spark.read.format("delta").load(run.staging("silver", source.name)).count()
-    staged = Staged(bronze, candidates, bronze - rejected - candidates, rejected)
-    log.info("silver.%s, %s: %s", source.name, run.interval, staged)
-    return staged

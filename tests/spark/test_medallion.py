@@ -7,7 +7,7 @@ from typing import Any
 from spark_jobs.bronze import bronze_rows
 from spark_jobs.edges.lake import appended_in
 from spark_jobs.gold import publish_gold, stage_gold
-from spark_jobs.silver import publish_silver, stage_silver, touched_dates
+from spark_jobs.silver import publish_silver, stage_silver
 from tests.spark.tiny_lake import SOURCE, TEN, Row, TinyLake, event
 
 MODELS = ("fact_events", "user_days", "dim_users", "kpi_conversion_rate")
@@ -56,7 +56,7 @@ def test_a_late_event_changes_its_own_day_only(lake: TinyLake):
     before = {row["event_date"]: row for row in lake.rows("gold", "kpi_conversion_rate")}
     lake.land(event(2, 61, timestamp=yesterday, event_type="purchase"))
     run = lake.refine(1, 2, "kpi_conversion_rate")
-    assert touched_dates(run, lake.catalog.source(SOURCE)) == ("2026-01-01",)
+    assert publish_silver(run, SOURCE).partitions == ("2026-01-01",)
     after = {row["event_date"]: row for row in lake.rows("gold", "kpi_conversion_rate")}
     changed = [str(day) for day in after if after[day] != before[day]]
     assert changed == ["2026-01-01"]
