@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from bench.history import write_hours
 from bench.live import warm_up
+from bench.measure import cpu_by_part, spent
 from bench.stack import BenchStack
 from bench.topic import forget_records
 from deploy.local.airflow_api import AirflowApi
@@ -28,6 +29,8 @@ class Backfill:
     seconds: float
     tasks: int
     failed: int
+    cpu: dict[str, float]
+    """CPU microseconds per event of each part of the stack, meanwhile."""
 
 
 def backfill(stack: BenchStack, hours: int, per_hour: int) -> Backfill:
@@ -43,12 +46,13 @@ def backfill(stack: BenchStack, hours: int, per_hour: int) -> Backfill:
     _backfilled(api, dag, _this_hour() - timedelta(hours=1), 1)  # or each hour since the measured ones would run too
     first = _unused_day(api, dag)
     _write(stack, first, hours, per_hour)
-    began = time.monotonic()
+    before, began = cpu_by_part(stack.stack), time.monotonic()
     ended = _backfilled(api, dag, first, hours)
     seconds = time.monotonic() - began
+    cpu = spent(before, cpu_by_part(stack.stack), hours * per_hour)
     tasks = _tasks(api, dag, first)
     failed = sum(task["state"] not in ("success", "skipped") for task in tasks)
-    return Backfill(hours, hours * per_hour, seconds if ended else float("inf"), len(tasks), failed)
+    return Backfill(hours, hours * per_hour, seconds if ended else float("inf"), len(tasks), failed, cpu)
 
 
 def _backfilled(api: AirflowApi, dag: str, first: datetime, hours: int) -> bool:

@@ -25,5 +25,6 @@ def forget_records(settings: Settings, topic: str) -> None:
     """Delete all that the topic holds, as its retention does in time."""
     ends = topic_end(settings.kafka_bootstrap, topic)
     wanted = [TopicPartition(topic, partition, end) for partition, end in ends.items()]
-    for deleted in admin(settings).delete_records(wanted).values():
+    kafka = admin(settings)  # it must outlive what it has promised
+    for deleted in kafka.delete_records(wanted).values():
         deleted.result(timeout=30)

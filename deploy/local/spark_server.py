@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from deploy.local.downloads import ENGINE, SPARK_JARS
 from deploy.local.stack import Part, Stack, write_file
 from millrace.launch import JVM_OPTIONS, local_files, spark_home, spark_jars
-from spark_jobs.edges.conf import batch_conf
+from spark_jobs.edges.conf import spark_conf
 
 DEFAULT_PORT = 15002
 MAIN = "org.apache.spark.sql.connect.service.SparkConnectServer"
@@ -28,7 +28,7 @@ logger.connect.level = info
 def server_conf(stack: Stack, log_config: Path) -> dict[str, str]:
     """Spark's properties for the server: what every session has, and its own address, memory and folders."""
     s = stack.settings
-    shared = batch_conf(s)
+    shared = spark_conf(s)
     java_options, logging = shared.get("spark.driver.extraJavaOptions", ""), f"-Dlog4j2.configurationFile={log_config}"
     jars = [str(jar) for jar in spark_jars(s)]
     local = s.connect_master.startswith("local")

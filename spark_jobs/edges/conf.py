@@ -13,6 +13,8 @@ _DELTA = {
     # VACUUM is called with the retention that the readers of a lake this small need, below Delta's week.
     "spark.databricks.delta.retentionDurationCheck.enabled": "false",
     "spark.databricks.delta.vacuum.parallelDelete.enabled": "true",
+    # Each run has staging tables of its own; without a bound, an hour's worth of their states would stay in memory.
+    "spark.databricks.delta.delta.log.cacheSize": "300",
 }
 _SHARED = {
     "spark.sql.session.timeZone": "UTC",
@@ -21,6 +23,11 @@ _SHARED = {
     # Delta's own queries alone need more than the usual 100 classes; what falls out is compiled again, and cold.
     "spark.sql.codegen.cache.maxEntries": "5000",
     "spark.ui.showConsoleProgress": "false",
+    # Plans and numbers of a thousand past queries fill a small heap, and the collector then never rests.
+    "spark.ui.retainedJobs": "100",
+    "spark.ui.retainedStages": "100",
+    "spark.ui.retainedTasks": "2000",
+    "spark.sql.ui.retainedExecutions": "20",
     # For Prometheus, at /metrics/prometheus and /metrics/executors/prometheus of the UI's port.
     "spark.ui.prometheus.enabled": "true",
     "spark.metrics.namespace": "millrace",
@@ -31,11 +38,6 @@ _SHARED = {
     # The pseudonym key travels in plans as a pair of 64-byte literals.
     "spark.sql.redaction.string.regex": "X'[0-9A-Fa-f]{128}'|0x[0-9A-Fa-f]{128}",
     "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|pseudonym",
-}
-_BATCH = {
-    # Code is written for each new query, and for each task of Delta's own; where few rows come, that costs more than
-    # they do. Whole stages are compiled all the same.
-    "spark.sql.codegen.factoryMode": "NO_CODEGEN",
 }
 _STREAM = {
     # Small batches, several a second: what adaptive planning could win there costs more than it brings.
@@ -57,10 +59,6 @@ _STREAM = {
     ),
     "spark.sql.streaming.stateStore.rocksdb.changelogCheckpointing.enabled": "true",
     "spark.ui.liveUpdate.period": "2s",
-    "spark.ui.retainedJobs": "100",
-    "spark.ui.retainedStages": "100",
-    "spark.ui.retainedTasks": "2000",
-    "spark.sql.ui.retainedExecutions": "20",
     "spark.sql.streaming.ui.retainedQueries": "20",
 }
 
@@ -68,11 +66,6 @@ _STREAM = {
 def spark_conf(settings: Settings) -> dict[str, str]:
     """What the Connect server and the stream application have in common; what the settings name wins."""
     return _DELTA | _SHARED | settings.spark_conf
-
-
-def batch_conf(settings: Settings) -> dict[str, str]:
-    """What the Connect server runs with; what the settings name wins."""
-    return _DELTA | _SHARED | _BATCH | settings.spark_conf
 
 
 def stream_conf(settings: Settings) -> dict[str, str]:

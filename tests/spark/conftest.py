@@ -13,7 +13,7 @@ from deploy.local import downloads
 from millrace.contracts.catalog import read_catalog
 from millrace.launch import AVRO_LIMITS, spark_jars
 from millrace.settings import read_settings
-from spark_jobs.edges.conf import batch_conf
+from spark_jobs.edges.conf import spark_conf
 from tests.spark.tiny_lake import TinyLake
 
 
@@ -34,7 +34,7 @@ def spark() -> Iterator[SparkSession]:
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
     }
     jars = {"spark.jars": ",".join(map(str, spark_jars(settings)))}
-    for key, value in (batch_conf(settings) | own | jars).items():
+    for key, value in (spark_conf(settings) | own | jars).items():
         builder = builder.config(key, value)
     with warnings.catch_warnings(action="ignore", category=UserWarning):  # what the server has, it cannot be told again
         session = builder.getOrCreate()
