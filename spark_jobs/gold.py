@@ -47,7 +47,7 @@ def stage_gold(run: BatchRun, name: str) -> GoldStaged:
     values = touched(run, model)
     if not values:
         return GoldStaged(0, ())
-    now, note = datetime.now(UTC), staging_note(run, _inputs(run, model))
+    now, note = datetime.now(UTC), staging_note(run, _inputs(run, model, values))
     candidates = run.spark.sql(candidate_sql(run, model, values)).withColumn(
         UPDATED_AT, F.date_trunc("millisecond", F.lit(now))
     )
@@ -68,15 +68,17 @@ def gate_gold(run: BatchRun, name: str) -> GateResult | None:
 def publish_gold(run: BatchRun, name: str) -> GoldPublished:
     """Bring the candidates into the table. What is there already stays as it is, `updated_at` included."""
     model = run.catalog.gold_model(name)
-    if not touched(recalling(run, model), model):
+    values = touched(recalling(run, model), model)
+    if not values:
         return GoldPublished(0)
     with run.exclusive(run.settings, f"gold.{name}"):
-        if _inputs_moved(run, model):
+        if inputs_of(run, model) != _inputs(run, model, values):
             log.info("gold.%s: its inputs have changed since it was staged; staging it again", name)
             stage_gold(replace(run, touched={}), name)
             gate_gold(run, name)
+            values = touched(recalling(run, model), model)
         ensure_gold(run, model, columns_of(_staged(run, model).schema))
-        published = _publish(run, model, touched(recalling(run, model), model))
+        published = _publish(run, model, values)
     log.info("gold.%s, %s: %s", name, run.interval, published)
     return published
 
@@ -103,14 +105,21 @@ def _refuse_other_partitions(model: GoldModel, made: set[object], values: Values
         )
 
 
-def _inputs_moved(run: BatchRun, model: GoldModel) -> bool:
-    """Whether another run has changed an input since staging: candidates from before would undo what it published."""
-    return not model.insert_key and inputs_of(run, model) != _inputs(run, model)
+def _inputs(run: BatchRun, model: GoldModel, values: Values) -> dict[str, str]:
+    """What the candidates are made of: another run that changes it meanwhile would be undone by publishing them.
+
+    Nothing for a model that only takes new rows.
+    """
+    if model.insert_key:
+        return {}
+    inputs = {ref: run.spark.read.format("delta").load(path_of(run, ref)) for ref in model.inputs}
+    narrowed = {ref: _among(rows, model.partition, values) for ref, rows in inputs.items()}
+    return {ref: lake.fingerprint(rows) for ref, rows in narrowed.items()}
 
 
-def _inputs(run: BatchRun, model: GoldModel) -> dict[str, str]:
-    """The state of the model's inputs."""
-    return {ref: lake.fingerprint(run.spark, path_of(run, ref)) for ref in model.inputs}
+def _among(rows: DataFrame, partition: str | None, values: Values) -> DataFrame:
+    """The rows of these partitions; all where the table has none."""
+    return rows.where(gold_sql.among(partition, values)) if partition in rows.columns else rows
 
 
 def _publish(run: BatchRun, model: GoldModel, values: Values) -> GoldPublished:
