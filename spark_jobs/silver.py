@@ -129,10 +129,8 @@ def _rejected_rows(run: BatchRun, source: Source, fresh: int) -> DataFrame | Non
 
 
 def _publish_rejected(run: BatchRun, source: Source, rows: DataFrame | None) -> int:
-    path, there = (
-        run.path("rejected", source.name),
-        f"{lake.in_hours_of(run.interval)} AND {lake.appended_in(run.interval)}",
-    )
+    path = run.path("rejected", source.name)
+    there = f"{lake.in_hours_of(run.interval)} AND {lake.appended_in(run.interval)}"
     found = run.spark.read.format("delta").load(path).where(there)
     worked_out = found.limit(0) if rows is None else rows.localCheckpoint()
     count = 0 if rows is None else worked_out.count()
