@@ -1,6 +1,7 @@
 """What an interval touched: which partitions and keys of a gold model, and so which part of its inputs to read.
 
-It is told by silver's rows of the interval, never by what an earlier step did, so a retry finds the same.
+It is told by silver's rows of the interval, which are added once and stay, so a retry finds the same. Staging a model
+finds it out; the steps after it recall that (`staging_note`).
 """
 
 from collections.abc import Sequence

@@ -129,8 +129,9 @@ def test_beside_a_backfill_of_the_same_hours(supervised: Supervised) -> None:
         by_hand = {"from": start.isoformat(), "to": this_hour().isoformat()}
         run = api.trigger(DAG, **by_hand)
         supervised.platform.await_run(DAG, run)
-        # The ledger asks Kafka for offsets by time, which do not rise where producers date.
-        assert all(task.startswith("ledger.") for task in api.failed_tasks(DAG, run))
+        # The ledger asks Kafka for offsets by time, which do not rise where producers date; `done` comes after it.
+        others = [t for t in api.tasks(DAG, run) if t["task_id"] != "done" and not t["task_id"].startswith("ledger.")]
+        assert {t["state"] for t in others} <= {"success", "skipped"}
         await_backfill(api, backfill)
         assert supervised.platform.run_to_the_end(DAG, **whole_hours()) == "success"
         silver_is_exact(supervised, counted)
