@@ -12,6 +12,7 @@ from millrace import names
 from millrace.contracts.catalog import Catalog
 from millrace.intervals import Interval
 from millrace.settings import Settings
+from spark_jobs.edges.gold_memory import GoldMemory
 from spark_jobs.edges.locks import exclusive
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9.-]+")
@@ -31,6 +32,8 @@ class BatchRun:
     """What has been found out about the interval so far: values of a column that it touched, by input and column."""
     exclusive: Callable[[Settings, str], AbstractContextManager[None]] = exclusive
     """Keeps the steps of two runs apart where the one could undo what the other did."""
+    memory: GoldMemory = field(default_factory=GoldMemory)
+    """What earlier runs have made of gold."""
 
     def path(self, layer: names.Layer, table: str) -> str:
         return names.table_path(self.settings.lake, layer, table)

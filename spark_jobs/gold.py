@@ -16,9 +16,10 @@ from spark_jobs.audit import audit
 from spark_jobs.batch import BatchRun
 from spark_jobs.edges import lake
 from spark_jobs.gates.result import GateResult
-from spark_jobs.narrowing import Values, candidate_sql, path_of, touched
-from spark_jobs.staging_note import inputs_of, recalling, staging_note
+from spark_jobs.narrowing import Values, candidate_sql, touched
+from spark_jobs.staging_note import recalling, staged_inputs, staging_note
 from spark_jobs.transforms import gold_sql
+from spark_jobs.up_to_date import inputs_of, is_up_to_date, remember
 
 log = logging.getLogger(__name__)
 UPDATED_AT = "updated_at"
@@ -32,6 +33,11 @@ class GoldStaged:
     rows: int
     partitions: tuple[str, ...]
 
+    @property
+    def nothing_to_do(self) -> bool:
+        """Whether gate and publish may be left out."""
+        return not self.partitions
+
 
 @dataclass(frozen=True)
 class GoldPublished:
@@ -42,12 +48,16 @@ class GoldPublished:
 
 
 def stage_gold(run: BatchRun, name: str) -> GoldStaged:
-    """Recompute what the interval touched, aside. Nothing is staged where it touched nothing."""
+    """Recompute what the interval touched, aside. Nothing is staged where it touched nothing, or nothing new."""
     model = run.catalog.gold_model(name)
     values = touched(run, model)
     if not values:
         return GoldStaged(0, ())
-    now, note = datetime.now(UTC), staging_note(run, _inputs(run, model, values))
+    inputs = inputs_of(run, model, values)
+    if is_up_to_date(run, model, values, inputs):
+        log.info("gold.%s, %s: up to date, nothing to stage", name, run.interval)
+        return GoldStaged(0, ())
+    now, note = datetime.now(UTC), staging_note(run, inputs)
     candidates = run.spark.sql(candidate_sql(run, model, values)).withColumn(
         UPDATED_AT, F.date_trunc("millisecond", F.lit(now))
     )
@@ -60,25 +70,30 @@ def stage_gold(run: BatchRun, name: str) -> GoldStaged:
 
 
 def gate_gold(run: BatchRun, name: str) -> GateResult | None:
-    """Judge the candidate rows by the model's suite; None where the interval touched nothing."""
-    model = run.catalog.gold_model(name)
-    return audit(run, "gold", name, _staged(run, model)) if touched(recalling(run, model), model) else None
+    """Judge the candidate rows by the model's suite; None where nothing was staged."""
+    staged = lake.read(run.spark, run.staging("gold", name))
+    return audit(run, "gold", name, staged) if staged is not None else None
 
 
 def publish_gold(run: BatchRun, name: str) -> GoldPublished:
     """Bring the candidates into the table. What is there already stays as it is, `updated_at` included."""
     model = run.catalog.gold_model(name)
-    values = touched(recalling(run, model), model)
+    run = recalling(run, model)
+    values = touched(run, model)
     if not values:
         return GoldPublished(0)
     with run.exclusive(run.settings, f"gold.{name}"):
-        if inputs_of(run, model) != _inputs(run, model, values):
-            log.info("gold.%s: its inputs have changed since it was staged; staging it again", name)
-            stage_gold(replace(run, touched={}), name)
+        inputs = inputs_of(run, model, values)
+        if staged_inputs(run, model) != inputs:
+            log.info("gold.%s: not staged, or its inputs have changed since; staging it again", name)
+            run = replace(run, touched={})
+            if stage_gold(run, name).nothing_to_do:
+                return GoldPublished(0)
             gate_gold(run, name)
-            values = touched(recalling(run, model), model)
+            values, inputs = touched(run, model), staged_inputs(run, model)
         ensure_gold(run, model, columns_of(_staged(run, model).schema))
         published = _publish(run, model, values)
+        remember(run, model, values, inputs)
     log.info("gold.%s, %s: %s", name, run.interval, published)
     return published
 
@@ -103,23 +118,6 @@ def _refuse_other_partitions(model: GoldModel, made: set[object], values: Values
             f"{model.path}:{model.sql_line}: rows of {model.partition} {', '.join(_texts(values))} came out as "
             f"{', '.join(other)}; expected the inputs' {model.partition}, unchanged. Give a derived date another name"
         )
-
-
-def _inputs(run: BatchRun, model: GoldModel, values: Values) -> dict[str, str]:
-    """What the candidates are made of: another run that changes it meanwhile would be undone by publishing them.
-
-    Nothing for a model that only takes new rows.
-    """
-    if model.insert_key:
-        return {}
-    inputs = {ref: run.spark.read.format("delta").load(path_of(run, ref)) for ref in model.inputs}
-    narrowed = {ref: _among(rows, model.partition, values) for ref, rows in inputs.items()}
-    return {ref: lake.fingerprint(rows) for ref, rows in narrowed.items()}
-
-
-def _among(rows: DataFrame, partition: str | None, values: Values) -> DataFrame:
-    """The rows of these partitions; all where the table has none."""
-    return rows.where(gold_sql.among(partition, values)) if partition in rows.columns else rows
 
 
 def _publish(run: BatchRun, model: GoldModel, values: Values) -> GoldPublished:

@@ -23,9 +23,9 @@ Values = tuple[Any, ...]
 def touched(run: BatchRun, model: GoldModel) -> Values:
     """The model's partitions (for a `key` model: those of its inputs) that hold, or will hold, news of the interval."""
     if model.partition is None:
-        found = {value for ref in model.inputs for value in _touched_of(run, ref, _partition_of(run, ref))}
+        found = {value for ref in model.inputs for value in touched_of(run, ref, partition_of(run, ref))}
     else:
-        found = {value for ref in model.inputs for value in _touched_of(run, ref, model.partition)}
+        found = {value for ref in model.inputs for value in touched_of(run, ref, model.partition)}
     return tuple(sorted(found, key=lambda value: (value is None, str(value))))
 
 
@@ -63,9 +63,9 @@ def _narrowed(run: BatchRun, model: GoldModel, ref: str, values: Values, keys: s
 def _changed_keys(run: BatchRun, model: GoldModel) -> str:
     queries = []
     for ref in model.inputs:
-        column = _partition_of(run, ref)
+        column = partition_of(run, ref)
         if column and set(model.key) <= set(_columns_of(run, ref)):
-            condition = gold_sql.among(column, _touched_of(run, ref, column))
+            condition = gold_sql.among(column, touched_of(run, ref, column))
             queries.append(gold_sql.keys_in(lake.table(path_of(run, ref)), model.key, condition))
     if not queries:
         raise ConfigError(
@@ -75,16 +75,16 @@ def _changed_keys(run: BatchRun, model: GoldModel) -> str:
     return "\nUNION\n".join(queries)
 
 
-def _touched_of(run: BatchRun, ref: str, column: str | None) -> Values:
+def touched_of(run: BatchRun, ref: str, column: str | None) -> Values:
     """Values of `column` in the rows of an input that the interval added or changed; none for a look-up table."""
     if column is None:
         return ()
     if (ref, column) not in run.touched:
-        run.touched[ref, column] = _look_up_touched(run, ref, column)
+        run.touched[ref, column] = _look_up(run, ref, column)
     return run.touched[ref, column]
 
 
-def _look_up_touched(run: BatchRun, ref: str, column: str) -> Values:
+def _look_up(run: BatchRun, ref: str, column: str) -> Values:
     if column not in _columns_of(run, ref):
         return ()
     df = run.spark.read.format("delta").load(path_of(run, ref))
@@ -99,7 +99,7 @@ def _look_up_touched(run: BatchRun, ref: str, column: str) -> Values:
     return _distinct(df.where(gold_sql.among(feeding.partition, values)), column)
 
 
-def _partition_of(run: BatchRun, ref: str) -> str | None:
+def partition_of(run: BatchRun, ref: str) -> str | None:
     return SILVER_PARTITION if ref.startswith("silver.") else run.catalog.gold_model(_name(ref)).partition
 
 

@@ -21,7 +21,7 @@ def staging_note(run: BatchRun, inputs: dict[str, str]) -> str:
     return json.dumps({"inputs": inputs, "touched": touched}, default=lambda day: {_DATE: day.isoformat()})
 
 
-def inputs_of(run: BatchRun, model: GoldModel) -> dict[str, str]:
+def staged_inputs(run: BatchRun, model: GoldModel) -> dict[str, str]:
     """The state that the inputs had when the model was staged."""
     return dict(_read(run, model).get("inputs", {}))
 

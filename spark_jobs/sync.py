@@ -22,7 +22,7 @@ from millrace.settings import Settings
 from spark_jobs.analysis import model_columns
 from spark_jobs.batch import BatchRun
 from spark_jobs.edges import lake
-from spark_jobs.narrowing import touched
+from spark_jobs.narrowing import changed_rows, touched
 from spark_jobs.staging_note import recalling
 from spark_jobs.transforms import gold_sql
 
@@ -105,8 +105,7 @@ def _by_key(run: BatchRun, client: Client, table: Served, gold: DataFrame, model
     if wanted == served.contents(client, table):
         return Synced(0)
     news = _news(run, gold, model)
-    count = news.count() if news else 0
-    if news and count:
+    if count := news.count():
         _insert(client, table.name, table, news, count)
     if wanted == served.contents(client, table):
         return Synced(count)
@@ -119,11 +118,11 @@ def _by_key(run: BatchRun, client: Client, table: Served, gold: DataFrame, model
     return Synced(everything)
 
 
-def _news(run: BatchRun, gold: DataFrame, model: GoldModel) -> DataFrame | None:
-    """The rows whose keys this run has staged."""
+def _news(run: BatchRun, gold: DataFrame, model: GoldModel) -> DataFrame:
+    """The rows whose keys this run has staged; where another run had made them already, those that it touched."""
     staged = lake.read(run.spark, run.staging("gold", model.name))
     if staged is None:
-        return None
+        return changed_rows(run, model)
     keys = staged.select(*(F.col(column).alias(f"_{column}") for column in model.key))
     same = [F.col(column).eqNullSafe(F.col(f"_{column}")) for column in model.key]
     return gold.join(keys, same, "left_semi")

@@ -5,7 +5,7 @@ import re
 from millrace.settings import Settings
 
 _DELTA = {
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension,millrace.SteadyCode",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     # Delta's defaults are made for thousands of files: 50 tasks to read a snapshot, a checkpoint each 10 commits.
     "spark.databricks.delta.snapshotPartitions": "1",

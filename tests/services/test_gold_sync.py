@@ -17,6 +17,7 @@ from millrace.deploy import deploy_tables
 from millrace.errors import DataError
 from millrace.settings import ROOT
 from spark_jobs.batch import BatchRun
+from spark_jobs.edges.gold_memory import GoldMemory
 from spark_jobs.edges.locks import exclusive
 from spark_jobs.edges.session import connect_session
 from spark_jobs.gold import publish_gold, stage_gold
@@ -66,7 +67,7 @@ def run(stack: TestStack, spark: SparkSession, client: Client, tmp_path: Path) -
     lake = TinyLake(spark, settings, catalog.model_copy(update={"models": PROBES}))
     yesterday = datetime(2026, 1, 1, 12, tzinfo=UTC)
     lake.land(event(0, 0), event(1, 1, source="mobile"), event(2, 2), event(3, 3, timestamp=yesterday))
-    return replace(lake.refine(0, 1), exclusive=exclusive)
+    return replace(lake.refine(0, 1), exclusive=exclusive, memory=GoldMemory())
 
 
 def published(run: BatchRun, model: str) -> None:

@@ -1,5 +1,6 @@
 """A lake small enough to think about: bronze rows written by hand, then refined by the real steps."""
 
+from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -10,9 +11,11 @@ from pyspark.sql import DataFrame, SparkSession
 from millrace import names
 from millrace.contracts.catalog import Catalog
 from millrace.contracts.columns import bronze_columns
+from millrace.control.gold import Made
 from millrace.intervals import Interval
 from millrace.settings import Settings
 from spark_jobs.batch import BatchRun
+from spark_jobs.edges.gold_memory import GoldMemory
 from spark_jobs.gold import publish_gold, stage_gold
 from spark_jobs.silver import publish_silver, stage_silver
 
@@ -32,6 +35,19 @@ def event(offset: int, minute: float, **values: Any) -> Row:
     }  # fmt: skip
 
 
+class _Memory(GoldMemory):
+    """Remembers in this process."""
+
+    def __init__(self):
+        self.made: dict[str, dict[str, Made]] = {}
+
+    def recall(self, settings: Settings, table_path: str) -> dict[str, Made]:
+        return self.made.get(table_path, {})
+
+    def remember(self, settings: Settings, table_path: str, made: Mapping[str, Made]) -> None:
+        self.made[table_path] = self.recall(settings, table_path) | dict(made)
+
+
 @dataclass
 class TinyLake:
     """Runs steps on a folder of its own; no service is needed."""
@@ -41,6 +57,7 @@ class TinyLake:
     catalog: Catalog
     indexed: list[int] = field(default_factory=list)
     audited: list[str] = field(default_factory=list)
+    memory: GoldMemory = field(default_factory=_Memory)
 
     def land(self, *rows: Row) -> None:
         columns = bronze_columns(self.catalog.source(SOURCE))
@@ -53,7 +70,8 @@ class TinyLake:
         return self.run_over(Interval(TEN + timedelta(hours=start), TEN + timedelta(hours=end)), run_id)
 
     def run_over(self, interval: Interval, run_id: str = "run") -> BatchRun:
-        return BatchRun(self.spark, self.settings, self.catalog, interval, run_id, exclusive=lambda *_: nullcontext())
+        alone = {"exclusive": lambda *_: nullcontext(), "memory": self.memory}
+        return BatchRun(self.spark, self.settings, self.catalog, interval, run_id, **alone)
 
     def refine(self, start: float, end: float, *models: str, run_id: str = "run") -> BatchRun:
         """All steps of a run but the gates, for silver and then for `models`."""

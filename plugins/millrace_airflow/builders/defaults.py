@@ -13,18 +13,18 @@ PLATFORM_OWNER = "platform"
 
 
 def task_defaults(owner: str, pool: str) -> dict[str, Any]:
-    callbacks = {"on_failure_callback": task_failed, "on_success_callback": task_succeeded}
-    return RETRIES | callbacks | {"owner": owner, "pool": pool}
+    well = {"on_success_callback": task_succeeded, "on_skipped_callback": task_succeeded}
+    return RETRIES | well | {"on_failure_callback": task_failed, "owner": owner, "pool": pool}
 
 
-def dag_arguments(owner: str, pool: str, tags: list[str]) -> dict[str, Any]:
-    """Arguments of every DAG; one run at a time, so that a table has one writer."""
+def dag_arguments(owner: str, pool: str, tags: list[str], **of_tasks: Any) -> dict[str, Any]:
+    """Arguments of every DAG and its tasks; one run at a time, so that a table has one writer."""
     return {
         "start_date": START,
         "catchup": False,
         "max_active_runs": 1,
         "tags": [names.PLATFORM_TAG, *tags],
-        "default_args": task_defaults(owner, pool),
+        "default_args": task_defaults(owner, pool) | of_tasks,
     }
 
 

@@ -1,7 +1,8 @@
 """The hourly DAG of a domain: every source to silver, every gold model in the order of its inputs, then the ledger."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from airflow.providers.standard.operators.empty import EmptyOperator
@@ -20,6 +21,10 @@ from millrace_airflow.operators.landing_wait import LandingWaitOperator
 from millrace_airflow.run_interval import interval_params
 from millrace_airflow.steps import Step
 from millrace_airflow.timetable import GaplessTimetable
+
+_SILVER_FIRST = 1_000
+"""Above all of gold: of hours that wait for one another's machine, all are refined to silver before gold begins, so
+that gold is made once of all of them."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ def medallion_dag(catalog: Catalog, domain: str) -> DAG:
         schedule=GaplessTimetable("0 * * * *", "UTC"),
         doc_md=documents.of_domain(catalog, domain),
         params=interval_params(),
-        **dag_arguments(owner, names.BATCH_POOL, [domain, "medallion"]),
+        **dag_arguments(owner, names.BATCH_POOL, [domain, "medallion"], weight_rule="absolute"),
     ) as dag:
         tables = {f"silver.{source.name}": _source_group(catalog, source) for source in sources}
         tables |= {f"gold.{model.name}": _model_group(catalog, model, owner) for model in models}
@@ -61,30 +66,43 @@ def _source_group(catalog: Catalog, source: Source) -> Gate:
     """Wait, gate, stage, gate, publish."""
     bronze, silver = table_asset("bronze", source.name), table_asset("silver", source.name)
     shared: dict[str, Any] = {"owner": source.owner, "doc_md": documents.of_source(catalog, source)}
+    further = count(_SILVER_FIRST)
     with TaskGroup(f"silver_{source.name}", tooltip=source.description):
-        wait = LandingWaitOperator(task_id="wait_complete", source=source.name, **shared)
-        gate_bronze = _step("gate_bronze", steps.GATE_BRONZE, source.name, shared, outlets=[bronze])
-        stage = _step("stage", steps.STAGE_SILVER, source.name, shared, inlets=[bronze])
-        gate = _step("gate", steps.GATE_SILVER, source.name, shared)
-        publish = _step("publish", steps.PUBLISH_SILVER, source.name, shared, inlets=[bronze], outlets=[silver])
+        wait = LandingWaitOperator(task_id="wait_complete", source=source.name, priority_weight=next(further), **shared)
+        gate_bronze = _step("gate_bronze", steps.GATE_BRONZE, source.name, further, shared, outlets=[bronze])
+        stage = _step("stage", steps.STAGE_SILVER, source.name, further, shared, inlets=[bronze])
+        gate = _step("gate", steps.GATE_SILVER, source.name, further, shared)
+        publish = _step(
+            "publish", steps.PUBLISH_SILVER, source.name, further, shared, inlets=[bronze], outlets=[silver]
+        )
         wait >> gate_bronze >> stage >> gate >> publish
     return Gate(first=gate_bronze, published=publish, last=publish)
 
 
 def _model_group(catalog: Catalog, model: GoldModel, domain_owner: str) -> Gate:
-    """Stage, gate, publish, and sync where the model is served."""
+    """Stage, gate, publish, and sync where the model is served.
+
+    An interval for which the table holds everything already skips the first three; those who wait for them go on.
+    """
     inputs, gold, served = input_assets(model), table_asset("gold", model.name), served_asset(model)
     shared: dict[str, Any] = {"owner": model.owner or domain_owner, "doc_md": documents.of_model(catalog, model)}
+    further, go_on = count(_SILVER_FIRST - 10 * _depth(catalog, model)), TriggerRule.NONE_FAILED
     with TaskGroup(f"gold_{model.name}", tooltip=model.description):
-        stage = _step("stage", steps.STAGE_GOLD, model.name, shared, inlets=inputs)
-        gate = _step("gate", steps.GATE_GOLD, model.name, shared)
-        publish = _step("publish", steps.PUBLISH_GOLD, model.name, shared, inlets=inputs, outlets=[gold])
+        stage = _step("stage", steps.STAGE_GOLD, model.name, further, shared, inlets=inputs, trigger_rule=go_on)
+        gate = _step("gate", steps.GATE_GOLD, model.name, further, shared)
+        publish = _step("publish", steps.PUBLISH_GOLD, model.name, further, shared, inlets=inputs, outlets=[gold])
         stage >> gate >> publish
         last = publish
         if served is not None:
-            last = _step("sync", steps.SYNC_GOLD, model.name, shared, inlets=[gold], outlets=[served])
+            last = _step("sync", steps.SYNC_GOLD, model.name, further, shared, [gold], [served], trigger_rule=go_on)
             publish >> last
     return Gate(first=stage, published=publish, last=last)
+
+
+def _depth(catalog: Catalog, model: GoldModel) -> int:
+    """How many tables of gold come one after the other up to this one."""
+    reads = [catalog.gold_model(ref.removeprefix("gold.")) for ref in model.inputs if ref.startswith("gold.")]
+    return 1 + max((_depth(catalog, each) for each in reads), default=0)
 
 
 def _link(model: GoldModel, tables: dict[str, Gate]) -> None:
@@ -99,11 +117,15 @@ def _end(catalog: Catalog, domain: str, tables: dict[str, Gate], owner: str) -> 
     A ledger that succeeds after a failed gate would be the last word on the run: hence a task after all of them.
     """
     page = documents.of_domain(catalog, domain)
-    done = EmptyOperator(task_id="done", owner=owner, doc_md=page, on_success_callback=None)
+    done = EmptyOperator(
+        task_id="done", owner=owner, doc_md=page, on_success_callback=None, trigger_rule=TriggerRule.NONE_FAILED
+    )
     with TaskGroup("ledger", tooltip="What came in, what became of it, and whether it adds up."):
         for source in (s for s in catalog.sources if s.domain == domain):
             shared: dict[str, Any] = {"owner": source.owner, "doc_md": documents.of_source(catalog, source)}
-            ledger = _step(source.name, steps.WRITE_LEDGER, source.name, shared, trigger_rule=TriggerRule.ALL_DONE)
+            ledger = _step(
+                source.name, steps.WRITE_LEDGER, source.name, count(1), shared, trigger_rule=TriggerRule.ALL_DONE
+            )
             _lasts(source, catalog, tables) >> ledger >> done
     [table.last for table in tables.values()] >> done
 
@@ -117,11 +139,12 @@ def _step(
     task_id: str,
     step: Step,
     table: str,
+    further: Iterator[int],
     shared: dict[str, Any],
     inlets: Sequence[Asset] = (),
     outlets: Sequence[Asset] = (),
     **options: Any,
 ) -> BatchStepOperator:
-    return BatchStepOperator(
-        task_id=task_id, step=step, table=table, inlets=list(inlets), outlets=list(outlets), **shared, **options
-    )
+    """A task; `further` gives its priority, for what is further along goes first."""
+    given = shared | options | {"inlets": list(inlets), "outlets": list(outlets)}
+    return BatchStepOperator(task_id=task_id, step=step, table=table, priority_weight=next(further), **given)

@@ -5,6 +5,7 @@ from importlib import import_module
 from typing import Any
 
 from airflow.sdk import Context
+from airflow.sdk.exceptions import AirflowSkipException
 
 from millrace_airflow.operators.spark_task import SparkTaskOperator
 from millrace_airflow.run_interval import interval_of
@@ -12,7 +13,10 @@ from millrace_airflow.steps import Step
 
 
 class BatchStepOperator(SparkTaskOperator):
-    """Calls `step.function(run, table)` with a session of its own; what it returns goes to XCom as plain counts."""
+    """Calls `step.function(run, table)` with a session of its own; what it returns goes to XCom as plain counts.
+
+    A result with `nothing_to_do` skips the task, and those that only wait for its success.
+    """
 
     template_fields = ("table",)
 
@@ -33,6 +37,8 @@ class BatchStepOperator(SparkTaskOperator):
             run = BatchRun(session, chosen, catalog(chosen.project_dir), interval, context["dag_run"].run_id)
             result = function(run, self.table)
         self.log.info("%s of %s done: %s", self.step.function, self.table, result)
+        if getattr(result, "nothing_to_do", False):
+            raise AirflowSkipException(f"{self.table} is as this interval would make it; see the line above")
         return summary_of(result)
 
 
