@@ -10,6 +10,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from millrace import names
 from millrace.contracts.source import Source
+from spark_jobs.edges.collected import collected
 from spark_jobs.edges.kafka_records import read_records
 from spark_jobs.edges.live_table import LiveTable, in_order, next_offsets
 from spark_jobs.edges.writer_schemas import refuse_new_schemas, writer_schemas
@@ -75,13 +76,21 @@ class LiveBatches:
         return names.live_query(self.source.name)
 
     def insert(self, rows: DataFrame, batch_id: int) -> None:
-        """One batch, one block: the same batch again makes the same block, which ClickHouse then ignores."""
+        """One batch, one block: the same batch again makes the same block, which ClickHouse then ignores.
+
+        A batch too large for this process is a few blocks, the same ones each time.
+        """
         if self.window is None:
             self.window = self._rebuild(batch_id)
-        batch = in_order(self._good(rows.toArrow()))
+        for label, piece in collected(rows):
+            self._insert(piece, batch_id, label)
+
+    def _insert(self, rows: pa.Table, batch_id: int, label: str) -> None:
+        batch = in_order(self._good(rows))
+        assert self.window is not None
         fresh = batch.filter(self.window.admit(*self.table.ids_and_times(batch)))
         if fresh.num_rows:
-            token = f"{self.query}:{self._checkpoint}:{batch_id}"
+            token = f"{self.query}:{self._checkpoint}:{batch_id}{label}"
             labelled = self.table.labelled(fresh, self._checkpoint, batch_id)
             self.app.fence.verify()
             self.app.patience.call(self.query, "ClickHouse", lambda: self.table.insert(labelled, token))

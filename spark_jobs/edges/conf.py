@@ -44,6 +44,8 @@ _STREAM = {
     "spark.sql.adaptive.enabled": "false",
     "spark.sql.shuffle.partitions": "2",
     "spark.locality.wait": "0",
+    # What does not fit is taken in pieces (`edges.collected`); the driver's heap is 1.5 GB.
+    "spark.driver.maxResultSize": "256m",
     # A batch holds one append hour, seldom two: a file for each at once, without sorting by hour first.
     "spark.sql.maxConcurrentOutputFileWriters": "8",
     # Each query has a pool of its own, so that a large landing batch does not hold up the live ones.

@@ -27,6 +27,8 @@ INDEX_COLUMNS = [
 ]  # fmt: skip
 LEFT_OUT = "millrace.left_out"
 """Header of a dead letter whose content was too large for its topic."""
+_PORTION = 64 * 1024 * 1024
+"""Bytes of records that come to this process at once, about."""
 _ORDER = [("kafka_partition", "ascending"), ("kafka_offset", "ascending")]
 
 
@@ -59,7 +61,7 @@ class Quarantine:
             kept.unpersist()
 
     def _send(self, kept: DataFrame) -> int:
-        return send_dead_letters(self._settings, self._source, kept.toLocalIterator())
+        return send_dead_letters(self._settings, self._source, in_portions(kept).toLocalIterator())
 
     def _index(self, bad: DataFrame, token: str) -> None:
         try:
@@ -88,6 +90,13 @@ class Quarantine:
         lines = rows.select(*INDEX_COLUMNS).toArrow().sort_by(_ORDER)
         options = {"insert_deduplication_token": token} if token else {"insert_deduplicate": 0}
         self._clickhouse.mine().insert_arrow(INDEX, lines, settings=options)
+
+
+def in_portions(kept: DataFrame) -> DataFrame:
+    """The same records, in partitions that this process can hold one at a time: records may be of ten megabytes."""
+    size = kept.agg(F.sum(F.coalesce(F.octet_length("value"), F.lit(0)))).collect()[0][0] or 0
+    portions = 1 + size // _PORTION
+    return kept.repartitionByRange(portions, "kafka_partition", "kafka_offset") if portions > 1 else kept
 
 
 def send_dead_letters(settings: Settings, source: Source, rows: Iterable[Row]) -> int:

@@ -1,14 +1,23 @@
 """Poison over the wire: each record is in quarantine once with its bytes, and its neighbours are unharmed."""
 
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
 
 from tests.faults.bench import Bench
-from tests.faults.load import encoded, tick
+from tests.faults.driver import Driver
+from tests.faults.lab import Lab
+from tests.faults.load import Load, encoded, tick
 from tests.faults.poison import ALLOWED_DEPTH, nested, poison
+from tests.faults.reconcile import reconcile
 from tests.services.platform import await_that
 from tests.services.truth import clickhouse_rows, lake_rows
+
+
+Drive = Callable[[Lab], Driver]
+MEGABYTES_9 = 9_000_000
+BURST = 60
 
 
 @pytest.mark.core
@@ -26,6 +35,22 @@ def test_each_is_in_quarantine_once(bench: Bench) -> None:
     sql = f"SELECT count() AS n FROM ops.quarantine FINAL WHERE source = '{bench.lab.source}'"
     await_that(lambda: clickhouse_rows(bench.lab.settings, sql)[0]["n"] == kept + len(sent), "the quarantine's index")
     assert (bench.driver.held().epoch, len(bench.driver.ends)) == (before.epoch, ends), "a record ended a driver"
+
+
+def test_a_burst_of_large_records(lab: Lab, drive: Drive) -> None:
+    """More bytes in one batch than a driver's memory: good ones and bad ones, read while it was not there."""
+    with Load(lab) as load:
+        load.flow(100)
+        broken = {f'{{"id": "{number}'.encode() + b"[" * MEGABYTES_9 for number in range(BURST)}
+        for number, value in enumerate(sorted(broken)):
+            load.send(value, partition=number % 2)
+            load.send(encoded(tick(number, id=f"{number}" + "x" * MEGABYTES_9)), partition=number % 2)
+        load.flow(100 + 2 * BURST)
+        load.stop()
+        with drive(lab) as driver:
+            reconcile(lab, load, refused=broken)
+            assert "in pieces" in driver.log
+            assert not driver.ends, "the records ended a driver"
 
 
 def reasons(bench: Bench) -> list[str | None]:
