@@ -35,9 +35,9 @@ def table(path: str) -> str:
 
 def read(spark: SparkSession, path: str) -> DataFrame | None:
     """The table, or None where nothing has been written yet."""
-    df = spark.read.format("delta").load(path)
     try:
-        _ = df.schema
+        df = spark.read.format("delta").load(path)
+        _ = df.schema  # over Connect it is asked for here first
     except AnalysisException as error:
         if error.getCondition() in _ABSENT:
             return None
@@ -65,15 +65,16 @@ def ensure(
     spark: SparkSession, path: str, columns: Sequence[Column], *, partition: str | None, stats: Iterable[str] = ()
 ) -> None:
     """Create the table where it is missing, and add columns that it does not have yet."""
-    ddl = ", ".join(_ddl(column) for column in columns)
-    by = f"PARTITIONED BY (`{partition}`)" if partition else ""
-    skipping = f"TBLPROPERTIES ('delta.dataSkippingStatsColumns' = '{','.join(stats)}')" if stats else ""
-    on_conflict(lambda: spark.sql(f"CREATE TABLE IF NOT EXISTS {table(path)} ({ddl}) USING delta {by} {skipping}"))
-    there = set(spark.read.format("delta").load(path).columns)
-    added = [column for column in columns if column.name not in there]
-    if added:
+    there = read(spark, path)
+    if there is None:
+        by = f"PARTITIONED BY (`{partition}`)" if partition else ""
+        skipping = f"TBLPROPERTIES ('delta.dataSkippingStatsColumns' = '{','.join(stats)}')" if stats else ""
+        ddl = f"CREATE TABLE IF NOT EXISTS {table(path)} ({_ddl(columns)}) USING delta {by} {skipping}"
+        on_conflict(lambda: spark.sql(ddl))
+        there = spark.read.format("delta").load(path)
+    if added := [column for column in columns if column.name not in set(there.columns)]:
         log.info("%s: adding columns %s", path, ", ".join(column.name for column in added))
-        spark.sql(f"ALTER TABLE {table(path)} ADD COLUMNS ({', '.join(_ddl(column) for column in added)})")
+        spark.sql(f"ALTER TABLE {table(path)} ADD COLUMNS ({_ddl(added)})")
 
 
 def write_aside(df: DataFrame, path: str, partition: str | None = None, note: str = "") -> None:
@@ -132,9 +133,12 @@ def _merge(spark: SparkSession, path: str, candidates: str, match: str, matched:
     return on_conflict(lambda: int(spark.sql(sql).collect()[0]["num_affected_rows"]))
 
 
-def _ddl(column: Column) -> str:
-    doc = column.doc.replace("\\", "\\\\").replace("'", "\\'")
-    return f"`{column.name}` {column.spark_type}" + (f" COMMENT '{doc}'" if doc else "")
+def _ddl(columns: Iterable[Column]) -> str:
+    return ", ".join(f"`{c.name}` {c.spark_type}" + (f" COMMENT '{_escaped(c.doc)}'" if c.doc else "") for c in columns)
+
+
+def _escaped(text: str) -> str:
+    return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
 def _is_conflict(error: BaseException) -> bool:

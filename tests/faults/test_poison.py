@@ -14,7 +14,6 @@ from tests.faults.reconcile import reconcile
 from tests.services.platform import await_that
 from tests.services.truth import clickhouse_rows, lake_rows
 
-
 Drive = Callable[[Lab], Driver]
 MEGABYTES_9 = 9_000_000
 BURST = 60

@@ -12,7 +12,9 @@ COMPILED = {
 }
 QUERY = """
     SELECT date_diff(DATE'{hour:.10}', day) AS days, TIMESTAMP'{hour}' AS made_at, n
-    FROM (SELECT timestamp_seconds(id) AS t, date_from_unix_date(cast(id AS int)) AS day, id * 7 AS n FROM range({most}))
+    FROM (
+        SELECT timestamp_seconds(id) AS t, date_from_unix_date(cast(id AS int)) AS day, id * 7 AS n FROM range({most})
+    )
     WHERE t >= TIMESTAMP'{hour}' - INTERVAL 1 HOUR AND t < TIMESTAMP'{hour}'
 """
 
