@@ -61,6 +61,15 @@ def log_file(settings: Settings, group: str) -> Path:
     return settings.state_dir / "logs" / f"stream-{group}.log"
 
 
+def out_of_memory_mark(settings: Settings, group: str) -> Path:
+    """A file that the driver's JVM leaves when its memory has run out, for the driver that follows it."""
+    return settings.state_dir / "logs" / f"stream-{group}.out-of-memory"
+
+
+def _mark_of(settings: Settings, group: str) -> str:
+    return f"-XX:OnOutOfMemoryError='touch {out_of_memory_mark(settings, group)}'"
+
+
 def submit_command(settings: Settings, group: str) -> list[str]:
     """The spark-submit command line of one group; holds no secret."""
     return [
@@ -69,7 +78,10 @@ def submit_command(settings: Settings, group: str) -> list[str]:
         *("--master", settings.stream_master),
         *("--deploy-mode", settings.stream_deploy_mode),
         *("--driver-memory", settings.stream_memory),
-        *("--driver-java-options", f"{JVM_OPTIONS} {_DRIVER_OPTIONS} {AVRO_LIMITS} {_LOGGING}"),
+        *(
+            "--driver-java-options",
+            f"{JVM_OPTIONS} {_DRIVER_OPTIONS} {AVRO_LIMITS} {_LOGGING} {_mark_of(settings, group)}",
+        ),
         *("--conf", f"spark.executor.extraJavaOptions={AVRO_LIMITS}"),
         *_jars(settings),
         *(

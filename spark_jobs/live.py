@@ -39,13 +39,14 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
         checkpoint.set_aside()
     position = checkpoint.position() if checkpoint.exists() else next_offsets(app.clickhouse, source)
     begin = app.begin(query, source, checkpoint, position)
-    records = read_records(app.spark, app.settings, source, begin)
+    pace = app.pace(query, checkpoint)
+    records = read_records(app.spark, app.settings, source, begin, pace.records_at_once)
     schemas = writer_schemas(app.settings, source)
     rows = (
         records.transform(decode, source, schemas)
         .transform(observed, source)
         .transform(live_rows, source, key)
-        .coalesce(app.parallelism)
+        .coalesce(pace.tasks)
     )
     return app.start(
         query,

@@ -21,6 +21,7 @@ from spark_jobs.edges.lease import Fence, Heartbeat
 from spark_jobs.edges.patience import Patience
 from spark_jobs.edges.retention import go_on_after_losses, refuse_cut_topic
 from spark_jobs.edges.session import work_done
+from spark_jobs.edges.slowness import Pace, Slowness
 
 BatchWork = Callable[[DataFrame, int], None]
 
@@ -38,6 +39,7 @@ class StreamApp:
     spark: SparkSession
     heartbeat: Heartbeat
     clickhouse: Clients
+    slowness: Slowness = field(default_factory=Slowness)
     stopping: threading.Event = field(default_factory=threading.Event)
 
     @property
@@ -71,14 +73,20 @@ class StreamApp:
         known = dict.fromkeys(bounds, 0) | position if went_on else position
         return self.fence.run(lambda conn: go_on_after_losses(conn, query, source, checkpoint, known, bounds))
 
+    def pace(self, query: str, checkpoint: Checkpoint) -> Pace:
+        """How a query reads Kafka that starts now."""
+        return self.slowness.pace(query, checkpoint.unfinished(), self.parallelism)
+
     def guarded(self, query: str, work: BatchWork) -> BatchWork:
         """`work`, begun only while the lease holds and nobody asked to stop."""
 
         def batch(rows: DataFrame, batch_id: int) -> None:
             if self.stopping.is_set():
                 raise StoppedBetweenBatches(query)
+            self.slowness.leave(query)
             self.fence.verify()
             work(rows, batch_id)
+            self.slowness.ended_batch(query)
             self.health.finished(query)
 
         return batch

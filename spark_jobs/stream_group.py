@@ -8,7 +8,7 @@ from millrace.clickhouse.client import connect as connect_clickhouse
 from millrace.contracts.catalog import Catalog, read_catalog
 from millrace.deploy import build_realtime, deploy_subjects, deploy_tables, deploy_topics
 from millrace.errors import TransientError
-from millrace.launch import fingerprint
+from millrace.launch import fingerprint, out_of_memory_mark
 from millrace.settings import Settings, read_settings
 from spark_jobs.edges.clients import Clients
 from spark_jobs.edges.health import Health
@@ -16,6 +16,7 @@ from spark_jobs.edges.lease import Heartbeat
 from spark_jobs.edges.live_stream import LiveStream
 from spark_jobs.edges.progress import ProgressListener
 from spark_jobs.edges.session import is_alive, stream_session
+from spark_jobs.edges.slowness import Slowness, after
 from spark_jobs.edges.tenure import tenure
 from spark_jobs.landing import landing
 from spark_jobs.live import live
@@ -55,7 +56,8 @@ def application(settings: Settings, catalog: Catalog, heartbeat: Heartbeat) -> S
     spark.dataSource.register(LiveStream)
     ProgressListener(heartbeat.fence.lease, health, clients).listen(spark)
     heartbeat.jvm_alive = lambda: is_alive(spark)
-    return StreamApp(settings, catalog, spark, heartbeat, clients)
+    slowness = Slowness(after(out_of_memory_mark(settings, heartbeat.fence.lease.group)))
+    return StreamApp(settings, catalog, spark, heartbeat, clients, slowness)
 
 
 def queries(app: StreamApp) -> list[QuerySpec]:

@@ -48,6 +48,10 @@ _STREAM = {
     "spark.driver.maxResultSize": "256m",
     # A batch holds one append hour, seldom two: a file for each at once, without sorting by hour first.
     "spark.sql.maxConcurrentOutputFileWriters": "8",
+    # Records may be of ten megabytes; by default Parquet gathers up to 10,000 before it looks how large they are.
+    "spark.hadoop.parquet.block.size": "33554432",
+    **{f"spark.hadoop.parquet.{what}.size.row.check.min": "4" for what in ("block", "page")},
+    **{f"spark.hadoop.parquet.{what}.size.row.check.max": "32" for what in ("block", "page")},
     # Each query has a pool of its own, so that a large landing batch does not hold up the live ones.
     "spark.scheduler.mode": "FAIR",
     "spark.sql.streaming.pollingDelay": "10ms",

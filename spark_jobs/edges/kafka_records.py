@@ -13,8 +13,13 @@ from millrace.topics import admin
 _FROM_THE_BEGINNING = -2
 
 
-def read_records(spark: SparkSession, settings: Settings, source: Source, resume: Mapping[int, int]) -> DataFrame:
-    """Kafka's columns of the source's topic. `resume` (next offset per partition) counts without a checkpoint only."""
+def read_records(
+    spark: SparkSession, settings: Settings, source: Source, resume: Mapping[int, int], most_at_once: int
+) -> DataFrame:
+    """Kafka's columns of the source's topic. `resume` (next offset per partition) counts without a checkpoint only.
+
+    A task holds up to `most_at_once` records in memory.
+    """
     topic = source.topic.name
     options = {
         "kafka.bootstrap.servers": settings.kafka_bootstrap,
@@ -25,6 +30,7 @@ def read_records(spark: SparkSession, settings: Settings, source: Source, resume
         "kafka.isolation.level": "read_committed",
         "maxOffsetsPerTrigger": str(settings.max_records_per_batch),
         "kafka.max.partition.fetch.bytes": "8388608",
+        "kafka.max.poll.records": str(most_at_once),
         # A broker that is away ends the query soon, and it says so; waiting for the broker is the supervisor's part.
         "kafka.default.api.timeout.ms": "15000",
         "kafka.request.timeout.ms": "10000",

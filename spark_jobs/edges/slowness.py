@@ -1,0 +1,63 @@
+"""Reading slowly, once: what a driver ran out of memory with is taken a few records at a time by the next one."""
+
+import logging
+from dataclasses import dataclass, field
+from enum import Enum
+from pathlib import Path
+
+from millrace.errors import TransientError
+
+log = logging.getLogger(__name__)
+_USUAL_RECORDS = 500
+"""Kafka's own default: of usual records a fetch has more, and each further look costs two questions to the broker."""
+_FEW_RECORDS = 4
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How a query reads Kafka: the records that a task holds at once, and its tasks."""
+
+    records_at_once: int
+    tasks: int
+
+
+class _Stage(Enum):
+    READING = "its first batch is read slowly"
+    READ = "that batch has ended"
+    OVER = "it reads as usual"
+
+
+@dataclass
+class Slowness:
+    """Which queries of this process read slowly; `needed` when the driver before it ran out of memory.
+
+    A fetch is bounded in bytes as they travel: records that compress well are a hundred times as large in memory.
+    """
+
+    needed: bool = False
+    _stages: dict[str, _Stage] = field(default_factory=dict)
+
+    def pace(self, query: str, unfinished: bool, parallelism: int) -> Pace:
+        """For a query that starts: slow for the batch that was left unfinished, and for that one only."""
+        if not (self.needed and unfinished and query not in self._stages):
+            return Pace(_USUAL_RECORDS, parallelism)
+        log.warning("%s: the last driver ran out of memory; the batch that it left is read slowly", query)
+        self._stages[query] = _Stage.READING
+        return Pace(_FEW_RECORDS, 1)
+
+    def ended_batch(self, query: str) -> None:
+        if self._stages.get(query) is _Stage.READING:
+            self._stages[query] = _Stage.READ
+
+    def leave(self, query: str) -> None:
+        """Before each batch: once the slow one has ended, the query starts again; raises TransientError for that."""
+        if self._stages.get(query) is _Stage.READ:
+            self._stages[query] = _Stage.OVER
+            raise TransientError(f"{query} has read what a driver without memory had left, and goes on as usual")
+
+
+def after(mark: Path) -> bool:
+    """Whether the last driver has left the mark; it is taken away, and left again should this one run out too."""
+    there = mark.exists()
+    mark.unlink(missing_ok=True)
+    return there
