@@ -41,7 +41,7 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
     checkpoint.set_aside_if_older(lambda i: last_batch(app.spark, _tables(app, source), application_id(query, i)))
     held = positions(app.spark, _tables(app, source), source.topic.name)
     begin = app.begin(query, source, checkpoint, _position(app, source, checkpoint, held))
-    pace = app.pace(query, checkpoint)
+    pace = app.pace(query)
     records = read_records(app.spark, app.settings, source, begin, pace.records_at_once)
     schemas = writer_schemas(app.settings, source)
     decoded = records.transform(decode, source, schemas).transform(observed, source).coalesce(pace.tasks)

@@ -73,9 +73,9 @@ class StreamApp:
         known = dict.fromkeys(bounds, 0) | position if went_on else position
         return self.fence.run(lambda conn: go_on_after_losses(conn, query, source, checkpoint, known, bounds))
 
-    def pace(self, query: str, checkpoint: Checkpoint) -> Pace:
+    def pace(self, query: str) -> Pace:
         """How a query reads Kafka that starts now."""
-        return self.slowness.pace(query, checkpoint.unfinished(), self.parallelism)
+        return self.slowness.pace(query, self.parallelism)
 
     def guarded(self, query: str, work: BatchWork) -> BatchWork:
         """`work`, begun only while the lease holds and nobody asked to stop."""

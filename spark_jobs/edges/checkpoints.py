@@ -72,10 +72,6 @@ class Checkpoint:
             self.set_aside()
             log.error("the checkpoint %s ends at batch %d, its table at %d: it is set aside", self.path, newest, last)
 
-    def unfinished(self) -> bool:
-        """Whether a batch was begun that has not ended."""
-        return max(self._batches("offsets"), default=-1) > max(self._batches("commits"), default=-1)
-
     def set_aside(self) -> None:
         """Move the checkpoint out of the way; nothing of it is deleted."""
         aside = f"{self.path}.aside-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"

@@ -37,11 +37,11 @@ class Slowness:
     needed: bool = False
     _stages: dict[str, _Stage] = field(default_factory=dict)
 
-    def pace(self, query: str, unfinished: bool, parallelism: int) -> Pace:
-        """For a query that starts: slow for the batch that was left unfinished, and for that one only."""
-        if not (self.needed and unfinished and query not in self._stages):
+    def pace(self, query: str, parallelism: int) -> Pace:
+        """For a query that starts: slow for its first batch, and for that one only."""
+        if not self.needed or query in self._stages:
             return Pace(_USUAL_RECORDS, parallelism)
-        log.warning("%s: the last driver ran out of memory; the batch that it left is read slowly", query)
+        log.warning("%s: the last driver ran out of memory; the first batch is read slowly", query)
         self._stages[query] = _Stage.READING
         return Pace(_FEW_RECORDS, 1)
 
@@ -53,7 +53,7 @@ class Slowness:
         """Before each batch: once the slow one has ended, the query starts again; raises TransientError for that."""
         if self._stages.get(query) is _Stage.READ:
             self._stages[query] = _Stage.OVER
-            raise TransientError(f"{query} has read what a driver without memory had left, and goes on as usual")
+            raise TransientError(f"{query} has read its first batch slowly, and goes on as usual")
 
 
 def after(mark: Path) -> bool:

@@ -10,20 +10,19 @@ from spark_jobs.edges.slowness import Pace, Slowness, after
 USUAL, SLOW = Pace(500, 2), Pace(4, 1)
 
 
-def test_only_what_a_driver_without_memory_left_is_read_slowly():
-    assert Slowness(needed=False).pace("landing", unfinished=True, parallelism=2) == USUAL
-    assert Slowness(needed=True).pace("landing", unfinished=False, parallelism=2) == USUAL
-    assert Slowness(needed=True).pace("landing", unfinished=True, parallelism=2) == SLOW
+def test_only_after_a_driver_without_memory():
+    assert Slowness(needed=False).pace("landing", parallelism=2) == USUAL
+    assert Slowness(needed=True).pace("landing", parallelism=2) == SLOW
 
 
 def test_after_that_batch_the_query_starts_again_and_reads_as_usual():
     slowness = Slowness(needed=True)
-    slowness.pace("landing", unfinished=True, parallelism=2)
+    slowness.pace("landing", parallelism=2)
     slowness.leave("landing")
     slowness.ended_batch("landing")
     with pytest.raises(TransientError, match="goes on as usual"):
         slowness.leave("landing")
-    assert slowness.pace("landing", unfinished=True, parallelism=2) == USUAL
+    assert slowness.pace("landing", parallelism=2) == USUAL
     slowness.leave("landing")
     slowness.ended_batch("landing")
     slowness.leave("landing")
