@@ -23,6 +23,7 @@ from spark_jobs.edges.retention import go_on_after_losses, refuse_cut_topic
 from spark_jobs.edges.session import work_done
 from spark_jobs.edges.slowness import Pace, Slowness
 
+_ARROW_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
 BatchWork = Callable[[DataFrame, int], None]
 
 
@@ -96,6 +97,7 @@ class StreamApp:
     ) -> StreamingQuery:
         """Start `query` in a scheduler pool of its own."""
         self.spark.sparkContext.setLocalProperty("spark.scheduler.pool", query)
+        self.spark.conf.set(_ARROW_ROWS, self.slowness.rows_in_a_block(query))
         self.health.started(query)
         started = (
             rows.writeStream.queryName(query)

@@ -10,6 +10,7 @@ from millrace.errors import TransientError
 log = logging.getLogger(__name__)
 _USUAL_RECORDS = 500
 """Kafka's own default: of usual records a fetch has more, and each further look costs two questions to the broker."""
+_USUAL_ROWS = 10_000
 _FEW_RECORDS = 4
 
 
@@ -44,6 +45,10 @@ class Slowness:
         log.warning("%s: the last driver ran out of memory; the first batch is read slowly", query)
         self._stages[query] = _Stage.READING
         return Pace(_FEW_RECORDS, 1)
+
+    def rows_in_a_block(self, query: str) -> int:
+        """Rows that go from Spark to this process as one block of Arrow."""
+        return _FEW_RECORDS if self._stages.get(query) is _Stage.READING else _USUAL_ROWS
 
     def ended_batch(self, query: str) -> None:
         if self._stages.get(query) is _Stage.READING:

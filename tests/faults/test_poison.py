@@ -16,7 +16,7 @@ from tests.services.truth import clickhouse_rows, lake_rows
 
 Drive = Callable[[Lab], Driver]
 MEGABYTES_9 = 9_000_000
-BURST = 60
+BURST = 40
 
 
 @pytest.mark.core
@@ -47,7 +47,7 @@ def test_a_burst_of_large_records(lab: Lab, drive: Drive) -> None:
         load.flow(100 + 2 * BURST)
         load.stop()
         with drive(lab) as driver:
-            reconcile(lab, load, refused=broken)
+            reconcile(lab, load, refused=broken, seconds=420)
             assert "in pieces" in driver.log
             assert len(driver.ends) <= 2, "a driver is lost to a batch once"
 
