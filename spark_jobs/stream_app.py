@@ -85,9 +85,9 @@ class StreamApp:
             if self.stopping.is_set():
                 raise StoppedBetweenBatches(query)
             self.slowness.leave(query)
-            self.fence.verify()
-            work(rows, batch_id)
-            self.slowness.ended_batch(query)
+            with self.slowness.turn(query, lambda: self.health.waiting(query, "reads after another, for its memory")):
+                self.fence.verify()
+                work(rows, batch_id)
             self.health.finished(query)
 
         return batch

@@ -45,7 +45,7 @@ _STREAM = {
     "spark.sql.shuffle.partitions": "2",
     "spark.locality.wait": "0",
     # What does not fit is taken in pieces (`edges.collected`); the driver's heap is 1.5 GB.
-    "spark.driver.maxResultSize": "256m",
+    "spark.driver.maxResultSize": "128m",
     # A batch holds one append hour, seldom two: a file for each at once, without sorting by hour first.
     "spark.sql.maxConcurrentOutputFileWriters": "8",
     # Records may be of ten megabytes; by default Parquet gathers up to 10,000 before it looks how large they are.

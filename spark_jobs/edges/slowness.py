@@ -1,6 +1,9 @@
 """Reading slowly, once: what a driver ran out of memory with is taken a few records at a time by the next one."""
 
 import logging
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -37,6 +40,7 @@ class Slowness:
 
     needed: bool = False
     _stages: dict[str, _Stage] = field(default_factory=dict)
+    _one_at_a_time: threading.Lock = field(default_factory=threading.Lock)
 
     def pace(self, query: str, parallelism: int) -> Pace:
         """For a query that starts: slow for its first batch, and for that one only."""
@@ -50,9 +54,16 @@ class Slowness:
         """Rows that go from Spark to this process as one block of Arrow."""
         return _FEW_RECORDS if self._stages.get(query) is _Stage.READING else _USUAL_ROWS
 
-    def ended_batch(self, query: str) -> None:
-        if self._stages.get(query) is _Stage.READING:
-            self._stages[query] = _Stage.READ
+    @contextmanager
+    def turn(self, query: str, waiting: Callable[[], None]) -> Iterator[None]:
+        """A batch. Slow ones come one after the other: `waiting` is called before one that may have to."""
+        if self._stages.get(query) is not _Stage.READING:
+            yield
+            return
+        waiting()
+        with self._one_at_a_time:
+            yield
+        self._stages[query] = _Stage.READ
 
     def leave(self, query: str) -> None:
         """Before each batch: once the slow one has ended, the query starts again; raises TransientError for that."""

@@ -81,7 +81,10 @@ class Lab:
     @property
     def driver_settings(self) -> Settings:
         """What shapes the driver's command line."""
-        conf = {"stream_conf": self.changed.get("stream_conf", {}), "stream_memory": MEMORY}
+        conf = {
+            "stream_conf": self.changed.get("stream_conf", {}),
+            "stream_memory": self.changed.get("stream_memory", MEMORY),
+        }
         return self.settings.model_copy(update=conf)
 
     @property
