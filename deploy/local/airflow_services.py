@@ -83,8 +83,8 @@ def _services(settings: Settings, home: Path, keys: dict[str, str]) -> Sections:
             "orphaned_tasks_check_interval": 10,
             "task_instance_heartbeat_timeout": 45,
             "catchup_by_default": False,
-            # Each loop looks at every task of so many runs; with all 24 of a backfill it costs half of two cores.
-            "max_dagruns_per_loop_to_schedule": 5,
+            # Each loop looks at every task of so many runs; with all 24 of a backfill it costs half a core.
+            "max_dagruns_per_loop_to_schedule": 10,
             "max_dagruns_to_create_per_loop": 100,
             "enable_health_check": False,
         },

@@ -16,7 +16,7 @@ from tests.services.truth import clickhouse_rows, lake_rows
 
 Drive = Callable[[Lab], Driver]
 MEGABYTES_9 = 9_000_000
-BURST = 40
+BURST = 30
 
 
 @pytest.mark.core
