@@ -109,7 +109,7 @@ def test_candidates_from_before_another_run_published_are_staged_anew(lake: Tiny
     lake.land(event(0, 0), event(1, 61))
     slow = lake.refine(0, 1, run_id="slow")
     stage_gold(slow, "kpi_conversion_rate")
-    lake.refine(1, 2, "kpi_conversion_rate", run_id="fast")
+    lake.refine(1, 2, run_id="fast")
     publish_gold(slow, "kpi_conversion_rate")
     assert lake.audited == ["gold.kpi_conversion_rate"]
     assert [row["total_events"] for row in lake.rows("gold", "kpi_conversion_rate")] == [2]
