@@ -56,3 +56,14 @@ def test_a_stream_group_that_is_down_alerts_by_itself(alerts):
 
     task_failed(context(StreamGroupDown("gave up")))
     assert alerts == []
+
+
+def test_a_skip_is_a_success_where_work_was_done_already_and_nowhere_else(demo):
+    """A table that maintenance was told to leave out has not been looked after."""
+    from millrace_airflow.builders.maintenance import maintenance_dag
+    from millrace_airflow.builders.medallion import medallion_dag
+    from millrace_airflow.failures import task_succeeded
+
+    stage = medallion_dag(demo, "demo").get_task("gold_daily_orders.stage")
+    assert task_succeeded in stage.on_skipped_callback
+    assert not any(task.on_skipped_callback for task in maintenance_dag(demo).tasks)

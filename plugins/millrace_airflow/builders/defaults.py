@@ -13,8 +13,8 @@ PLATFORM_OWNER = "platform"
 
 
 def task_defaults(owner: str, pool: str) -> dict[str, Any]:
-    well = {"on_success_callback": task_succeeded, "on_skipped_callback": task_succeeded}
-    return RETRIES | well | {"on_failure_callback": task_failed, "owner": owner, "pool": pool}
+    callbacks = {"on_failure_callback": task_failed, "on_success_callback": task_succeeded}
+    return RETRIES | callbacks | {"owner": owner, "pool": pool}
 
 
 def dag_arguments(owner: str, pool: str, tags: list[str], **of_tasks: Any) -> dict[str, Any]:
