@@ -42,6 +42,11 @@ def changed_rows(run: BatchRun, model: GoldModel) -> DataFrame:
     return run.spark.sql(gold_sql.rows_of_keys(table, model.key, _changed_keys(run, model)))
 
 
+def input_of(run: BatchRun, ref: str) -> DataFrame:
+    """The whole input `silver.<source>` or `gold.<model>`."""
+    return run.spark.read.format("delta").load(path_of(run, ref))
+
+
 def path_of(run: BatchRun, ref: str) -> str:
     """Where the input `silver.<source>` or `gold.<model>` lies."""
     return run.path("silver" if ref.startswith("silver.") else "gold", _name(ref))
@@ -87,7 +92,7 @@ def touched_of(run: BatchRun, ref: str, column: str | None) -> Values:
 def _look_up(run: BatchRun, ref: str, column: str) -> Values:
     if column not in _columns_of(run, ref):
         return ()
-    df = run.spark.read.format("delta").load(path_of(run, ref))
+    df = input_of(run, ref)
     if ref.startswith("silver."):
         return _distinct(df.where(lake.appended_in(run.interval)), column)
     feeding = run.catalog.gold_model(_name(ref))
@@ -106,7 +111,7 @@ def partition_of(run: BatchRun, ref: str) -> str | None:
 def _columns_of(run: BatchRun, ref: str) -> Sequence[str]:
     if ref.startswith("silver."):
         return [column.name for column in silver_columns(run.catalog.source(_name(ref)))]
-    return run.spark.read.format("delta").load(path_of(run, ref)).columns
+    return input_of(run, ref).columns
 
 
 def _distinct(df: DataFrame, column: str) -> Values:

@@ -14,7 +14,7 @@ from millrace.contracts.model import GoldModel
 from millrace.control.gold import Made
 from spark_jobs.batch import BatchRun
 from spark_jobs.edges import lake
-from spark_jobs.narrowing import Values, partition_of, path_of, touched_of
+from spark_jobs.narrowing import Values, input_of, partition_of, touched_of
 from spark_jobs.transforms import gold_sql
 
 _ALL = "all inputs"
@@ -31,7 +31,7 @@ def inputs_of(run: BatchRun, model: GoldModel, values: Values) -> dict[str, str]
     suite = run.catalog.suite_path("gold", model.name)
     recipe = _hash(model.sql, suite.read_text() if suite.exists() else "")
     parts = {str(value): _hash(recipe, *_made_of(run, model, value)) for value in values}
-    return parts | ({_ALL: _hash(*(lake.fingerprint(_input(run, ref)) for ref in model.inputs))} if model.key else {})
+    return parts | ({_ALL: _hash(*(lake.fingerprint(input_of(run, ref)) for ref in model.inputs))} if model.key else {})
 
 
 def is_up_to_date(run: BatchRun, model: GoldModel, values: Values, inputs: dict[str, str]) -> bool:
@@ -57,15 +57,11 @@ def _made_of(run: BatchRun, model: GoldModel, value: Any) -> Iterator[str]:
     for ref in model.inputs:
         column = model.partition or partition_of(run, ref)
         if model.partition or value in touched_of(run, ref, column):
-            yield lake.fingerprint(_among(_input(run, ref), column, value))
+            yield lake.fingerprint(_among(input_of(run, ref), column, value))
 
 
 def _outcome(model: GoldModel, gold: DataFrame, value: Any) -> str:
     return lake.fingerprint(_among(gold, model.partition, value))
-
-
-def _input(run: BatchRun, ref: str) -> DataFrame:
-    return run.spark.read.format("delta").load(path_of(run, ref))
 
 
 def _among(rows: DataFrame, column: str | None, value: Any) -> DataFrame:

@@ -72,7 +72,8 @@ def ensure(
         ddl = f"CREATE TABLE IF NOT EXISTS {table(path)} ({_ddl(columns)}) USING delta {by} {skipping}"
         on_conflict(lambda: spark.sql(ddl))
         there = spark.read.format("delta").load(path)
-    if added := [column for column in columns if column.name not in set(there.columns)]:
+    known = set(there.columns)
+    if added := [column for column in columns if column.name not in known]:
         log.info("%s: adding columns %s", path, ", ".join(column.name for column in added))
         spark.sql(f"ALTER TABLE {table(path)} ADD COLUMNS ({_ddl(added)})")
 

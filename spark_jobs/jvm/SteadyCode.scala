@@ -3,7 +3,7 @@ package millrace
 import org.apache.spark.sql.SparkSessionExtensions
 import org.apache.spark.sql.catalyst.InternalRow
 import org.apache.spark.sql.catalyst.expressions.{Expression, LeafExpression, Literal}
-import org.apache.spark.sql.catalyst.expressions.codegen.{CodeGenerator, CodegenContext, ExprCode}
+import org.apache.spark.sql.catalyst.expressions.codegen.{CodeGenerator, CodegenContext, ExprCode, FalseLiteral}
 import org.apache.spark.sql.catalyst.expressions.codegen.Block._
 import org.apache.spark.sql.catalyst.rules.Rule
 import org.apache.spark.sql.execution.{ColumnarRule, LeafExecNode, SparkPlan}
@@ -41,6 +41,6 @@ case class Argument(value: Any, dataType: DataType) extends LeafExpression {
     val boxed = CodeGenerator.boxedType(dataType)
     val given = ctx.addReferenceObj("argument", value, boxed)
     val kind = CodeGenerator.javaType(dataType)
-    ev.copy(code = code"final $kind ${ev.value} = ($kind) $given;", isNull = org.apache.spark.sql.catalyst.expressions.codegen.FalseLiteral)
+    ev.copy(code = code"final $kind ${ev.value} = ($kind) $given;", isNull = FalseLiteral)
   }
 }

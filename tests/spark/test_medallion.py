@@ -115,6 +115,15 @@ def test_candidates_from_before_another_run_published_are_staged_anew(lake: Tiny
     assert [row["total_events"] for row in lake.rows("gold", "kpi_conversion_rate")] == [2]
 
 
+def test_candidates_from_before_another_run_made_gold_of_more_undo_nothing(lake: TinyLake):
+    lake.land(event(0, 0), event(1, 61))
+    slow = lake.refine(0, 1, run_id="slow")
+    stage_gold(slow, "kpi_conversion_rate")
+    lake.refine(1, 2, "kpi_conversion_rate", run_id="fast")
+    publish_gold(slow, "kpi_conversion_rate")
+    assert [row["total_events"] for row in lake.rows("gold", "kpi_conversion_rate")] == [2]
+
+
 def test_an_hour_without_rows_publishes_nothing(lake: TinyLake):
     lake.land(event(0, 0))
     lake.refine(3, 4, "kpi_conversion_rate")
