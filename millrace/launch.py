@@ -67,7 +67,7 @@ def out_of_memory_mark(settings: Settings, group: str) -> Path:
 
 
 def _mark_of(settings: Settings, group: str) -> str:
-    return f"-XX:OnOutOfMemoryError='touch {out_of_memory_mark(settings, group)}'"
+    return f"-XX:OnOutOfMemoryError='touch \"{out_of_memory_mark(settings, group)}\"'"
 
 
 def submit_command(settings: Settings, group: str) -> list[str]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
-from confluent_kafka import KafkaException
+from confluent_kafka import KafkaException, TopicCollection
 from confluent_kafka.admin import (  # type: ignore[attr-defined]
     AdminClient,
     AlterConfigOpType,
@@ -65,6 +65,16 @@ def ensure_topics(kafka: AdminClient, specs: Iterable[TopicSpec]) -> list[str]:
     except KafkaException as error:
         raise TransientError(f"Kafka did not do as asked: {error}; see `make doctor`") from error
     return [s.name for s in missing]
+
+
+def topic_id(kafka: AdminClient, topic: str) -> str | None:
+    """Kafka's own id of a topic, as hexadecimal digits; None from a broker that gives it none."""
+    try:
+        found: Any = kafka.describe_topics(TopicCollection([topic]))[topic].result(_TIMEOUT).topic_id
+    except KafkaException as error:
+        raise TransientError(f"Kafka did not say what topic '{topic}' is: {error}; see `make doctor`") from error
+    halves = (found.get_most_significant_bits(), found.get_least_significant_bits())
+    return "".join(f"{half % 2**64:016x}" for half in halves) if any(halves) else None
 
 
 def largest_message(source: Source) -> int:

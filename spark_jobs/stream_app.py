@@ -13,13 +13,14 @@ from millrace.contracts.catalog import Catalog
 from millrace.contracts.source import Source
 from millrace.errors import MillraceError
 from millrace.settings import Settings
+from millrace.topics import admin, topic_id
 from spark_jobs.edges.busy import Busy
 from spark_jobs.edges.checkpoints import Checkpoint, Offsets
 from spark_jobs.edges.clients import Clients
 from spark_jobs.edges.health import Health
 from spark_jobs.edges.lease import Fence, Heartbeat
 from spark_jobs.edges.patience import Patience
-from spark_jobs.edges.retention import go_on_after_losses, refuse_cut_topic
+from spark_jobs.edges.retention import go_on_after_losses, refuse_another_topic, refuse_cut_topic
 from spark_jobs.edges.session import work_done
 from spark_jobs.edges.slowness import Pace, Slowness
 
@@ -68,8 +69,10 @@ class StreamApp:
 
     def begin(self, query: str, source: Source, checkpoint: Checkpoint, position: Offsets) -> Offsets:
         """Where a query really begins that stands at `position` (next offset per partition; none: the beginning)."""
-        bounds = offset_bounds(self.settings, source.topic.name)
+        topic = source.topic.name
+        bounds, found = offset_bounds(self.settings, topic), topic_id(admin(self.settings), topic)
         refuse_cut_topic(query, source, position, bounds)
+        self.fence.run(lambda conn: refuse_another_topic(conn, query, source, found, position, bounds))
         went_on = checkpoint.last_committed() is not None  # and would have begun new partitions at 0
         known = dict.fromkeys(bounds, 0) | position if went_on else position
         return self.fence.run(lambda conn: go_on_after_losses(conn, query, source, checkpoint, known, bounds))
@@ -122,5 +125,5 @@ class QuerySpec:
 
     @property
     def keeps_the_lake(self) -> bool:
-        """Landing: the only one whose failure is everybody's."""
+        """Landing: a driver none of whose sources lands any more has nothing to go on for."""
         return not self.needs_clickhouse

@@ -26,7 +26,7 @@ _RAN_WELL = 60.0
 
 
 class QueryFailed(MillraceError):
-    """Landing ended by an error that does not pass, or the lease is gone; the driver stops, and says why."""
+    """The last landing ended by an error that does not pass, or the lease is gone; the driver stops, and says why."""
 
 
 @dataclass
@@ -84,7 +84,8 @@ class Running:
 class Supervisor:
     """Starts what is to run, starts again what a service's absence has ended, and stops between batches.
 
-    A live query or a model that fails for good is set apart: alerted, tried again ever later, and in nobody's way.
+    A query that fails for good is set apart: alerted, tried again ever later, and in nobody's way. Where no source
+    lands any more, the driver ends.
     """
 
     app: StreamApp
@@ -96,7 +97,7 @@ class Supervisor:
     apart: set[str] = field(default_factory=set)
 
     def run_until_drained(self) -> None:
-        """Follow the wish, until it is to drain. An error of landing that does not pass stops all, and is raised."""
+        """Follow the wish, until it is to drain. An error that leaves nothing to land is raised, and stops all."""
         try:
             self._follow()
         finally:
@@ -168,10 +169,15 @@ class Supervisor:
     def _failed(self, spec: QuerySpec, error: Exception) -> None:
         if passes(error):
             self._try_later(spec.name, error)
-        elif spec.keeps_the_lake or ends_the_driver(error):
+        elif ends_the_driver(error) or self._nothing_lands_without(spec):
             raise QueryFailed(f"{spec.name} ended: {error}") from error
         else:
             self._set_apart(spec.name, error)
+
+    def _nothing_lands_without(self, failed: QuerySpec) -> bool:
+        """Whether `failed` is the last source's landing: all others are set apart."""
+        others = (s for s in self.specs if s.keeps_the_lake and s.name != failed.name)
+        return failed.keeps_the_lake and all(spec.name in self.apart for spec in others)
 
     def _set_apart(self, name: str, error: Exception) -> None:
         wait = self.attempts.setdefault(name, Attempt()).failed(_SET_APART)

@@ -1,4 +1,4 @@
-"""What a query does when Kafka has deleted records that it had not read: it stops, unless a person accepts that."""
+"""What a query does where Kafka no longer has what it was to read: it stops, unless a person accepts the loss."""
 
 import logging
 from collections.abc import Mapping
@@ -8,6 +8,7 @@ from psycopg import Connection
 from millrace.contracts.source import Source
 from millrace.control.alerts import raise_alert, resolve_alerts
 from millrace.control.losses import accepted_by, record_losses
+from millrace.control.topics import remember_topic, topic_read
 from millrace.errors import MillraceError
 from spark_jobs.edges.checkpoints import Checkpoint, Offsets
 
@@ -38,6 +39,24 @@ def refuse_cut_topic(query: str, source: Source, position: Offsets, bounds: Boun
         )
 
 
+def refuse_another_topic(
+    conn: Connection, query: str, source: Source, topic_id: str | None, position: Offsets, bounds: Bounds
+) -> None:
+    """Raise RecordsLost where the topic is not the one that the query has read up to `position`, but made anew.
+
+    It would go on in the middle of the new one. Once a person accepts that, what lies before is written off.
+    """
+    topic = source.topic.name
+    known = topic_read(conn, query, topic)
+    if topic_id is None or known == topic_id:
+        return
+    unread = {p: (bounds[p][0], at) for p, at in position.items() if p in bounds and at > bounds[p][0]}
+    if known is not None and unread:
+        text = f"Topic '{topic}' was made anew since {query} has read it: its records are others, up to {_told(unread)}"
+        _write_off(conn, query, source, unread, text)
+    remember_topic(conn, query, topic, topic_id)
+
+
 def lost_records(position: Offsets, bounds: Bounds) -> Lost:
     """What lies between where a query stands and what Kafka still has."""
     return {p: (at, bounds[p][0]) for p, at in position.items() if p in bounds and at < bounds[p][0]}
@@ -54,19 +73,23 @@ def go_on_after_losses(
     if not lost:
         return position
     records = sum(end - first for first, end in lost.values())
-    by = accepted_by(conn, source.name)
-    if by is None:
-        where = f"of topic '{source.topic.name}' that {query} had not read: {_told(lost)}"
-        text = f"Kafka has deleted {records} records {where}"
-        todo = f"Restore them, or go on without them: `millrace accept-loss {source.name} --why '...'`."
-        raise_alert(conn, kind="records_lost", subject=query, message=text, severity="critical")
-        raise RecordsLost(f"{text}. {todo}")
-    log.error("%s goes on without %d records, accepted by %s: %s", query, records, by, _told(lost))
-    record_losses(conn, query, source.name, lost)
-    resolve_alerts(conn, "records_lost", query, by)
+    where = f"of topic '{source.topic.name}' that {query} had not read: {_told(lost)}"
+    _write_off(conn, query, source, lost, f"Kafka has deleted {records} records {where}")
     if checkpoint.exists():
         checkpoint.set_aside()
     return position | {p: end for p, (_, end) in lost.items()}
+
+
+def _write_off(conn: Connection, query: str, source: Source, lost: Lost, text: str) -> None:
+    """Write down what the query goes on without; raises RecordsLost, after an alert, where nobody has accepted it."""
+    by = accepted_by(conn, source.name)
+    if by is None:
+        raise_alert(conn, kind="records_lost", subject=query, message=text, severity="critical")
+        todo = f"Restore them, or go on without them: `millrace accept-loss {source.name} --why '...'`."
+        raise RecordsLost(f"{text}. {todo}")
+    log.error("%s goes on, accepted by %s. %s", query, by, text)
+    record_losses(conn, query, source.name, lost)
+    resolve_alerts(conn, "records_lost", query, by)
 
 
 def _told(lost: Lost) -> str:

@@ -138,10 +138,15 @@ def make_lab(
     _write_model(lab, "realtime", "counts", COUNTS)
     if windows:
         _write_model(lab, "stream", "windows", WINDOWS.replace("at_or_event", "event_time"))
-    kafka = AdminClient({"bootstrap.servers": settings.kafka_bootstrap})
+    create_topic(lab, partitions)
+    return lab
+
+
+def create_topic(lab: Lab, partitions: int) -> None:
+    """Create the topic of a lab."""
+    kafka = AdminClient({"bootstrap.servers": lab.settings.kafka_bootstrap})
     config = {"message.timestamp.type": "LogAppendTime", "max.message.bytes": str(RECORD_LIMIT)}
     _all_done(kafka.create_topics([NewTopic(lab.topic, partitions, 1, config=config)]).values())
-    return lab
 
 
 def write_contract(lab: Lab, *, partitions: int, lateness: str) -> None:

@@ -1,4 +1,4 @@
-"""The broker is killed or away, partitions are idle or added, and records expire before anybody has read them."""
+"""The broker is killed or away, partitions are idle or added, records expire unread, and a topic is made anew."""
 
 from collections.abc import Callable
 
@@ -8,8 +8,8 @@ from confluent_kafka import TopicPartition
 from confluent_kafka.admin import AdminClient, NewPartitions
 
 from tests.faults.bench import Bench
-from tests.faults.driver import Driver, is_running
-from tests.faults.lab import Lab, write_contract
+from tests.faults.driver import START_SECONDS, Driver, is_running
+from tests.faults.lab import Lab, create_topic, write_contract
 from tests.faults.load import Load
 from tests.faults.reconcile import reconcile
 from tests.faults.recovery import newest, recovery
@@ -19,6 +19,8 @@ from tests.services.truth import clickhouse_rows, lake_count
 
 Drive = Callable[[Lab], Driver]
 MINUTES_AWAY = 90
+SET_APART = 400
+"""Seconds: a query that was set apart is tried again within five minutes."""
 
 
 @pytest.mark.core
@@ -99,6 +101,47 @@ def test_retention_shorter_than_the_lag(lab: Lab, drive: Drive) -> None:
         await_that(lambda: lake_count(lab.settings, "bronze", lab.source) >= wanted, "the rest in bronze")
         assert lake_count(lab.settings, "bronze", lab.source) == wanted
         assert written_off(lab) == lost
+
+
+def test_a_topic_made_anew(new_lab: Callable[..., Lab], drive: Drive) -> None:
+    """Its queries stop and say so, until a person gives up what they passed over; the other source never stops."""
+    lab, other = new_lab(), new_lab()
+    with drive(lab) as driver, Load(other) as steady:
+        driver.await_running()
+        with Load(lab) as load:
+            load.flow(300)
+            recovery(lab, load, within=180)
+        position = {partition: offset + 1 for partition, offset in newest(load).items()}
+        await_that(lambda: lake_count(lab.settings, "bronze", lab.source) == len(load.acked), "all of it in bronze")
+        driver.stop()
+        make_anew(lab)
+        with Load(lab) as load:
+            load.flow(2 * sum(position.values()))
+            load.stop()
+            driver.start()
+            driver.await_log(f"Topic '{lab.topic}' was made anew", START_SECONDS)
+            steady.flow(300)
+            recovery(other, steady, within=180)
+            assert lake_count(lab.settings, "bronze", lab.source) == sum(position.values())
+            driver.run("accept-loss", lab.source, "--why", "a test of it")
+            load.go_on()
+            recovery(lab, load, within=SET_APART)
+            load.stop()
+        steady.stop()
+        wanted = sum(position.values()) + sum(a.offset >= position.get(a.partition, 0) for a in load.acked)
+        await_that(lambda: lake_count(lab.settings, "bronze", lab.source) >= wanted, "the rest in bronze")
+        assert lake_count(lab.settings, "bronze", lab.source) == wanted
+        assert written_off(lab) == sum(position.values())
+        assert not driver.ends, "one source's topic ended the driver of both"
+        reconcile(other, steady)
+
+
+def make_anew(lab: Lab) -> None:
+    """Delete the topic, and create one of the same name."""
+    kafka = AdminClient({"bootstrap.servers": lab.settings.kafka_bootstrap})
+    kafka.delete_topics([lab.topic])[lab.topic].result(30)
+    await_that(lambda: lab.topic not in kafka.list_topics(timeout=20).topics, f"{lab.topic} to be gone")
+    create_topic(lab, 4)
 
 
 def written_off(lab: Lab) -> int:

@@ -135,6 +135,22 @@ def test_a_query_that_a_bug_ended_ends_the_driver() -> None:
         _round(supervisor)
 
 
+def test_a_landing_that_fails_for_good_leaves_the_others_be_until_it_is_the_last() -> None:
+    lost = StreamingQueryException("KAFKA_DATA_LOSS")
+    supervisor = _supervisor([_Query(lost)])
+    others = [_Query(None)]
+    supervisor.specs = [
+        *supervisor.specs,
+        QuerySpec("landing.y", lambda: others[-1], needs_clickhouse=False),  # type: ignore[arg-type,return-value]
+    ]
+    _round(supervisor)
+    assert list(supervisor.running) == ["landing.y"]
+    assert "landing.x waits: failed: KAFKA_DATA_LOSS" in (supervisor.app.health.note() or "")
+    others[-1].isActive, others[-1]._error = False, lost
+    with pytest.raises(QueryFailed, match=r"landing\.y"):
+        _round(supervisor)
+
+
 def test_a_model_that_fails_for_good_is_in_nobodys_way() -> None:
     failed = _Query(StreamingQueryException("[ARITHMETIC_OVERFLOW] long overflow"))
     supervisor = _supervisor([failed, _Query(None)], "stream.m")
