@@ -9,7 +9,7 @@ from clickhouse_connect.driver.client import Client
 from psycopg import Connection, Error
 
 from millrace import names
-from millrace.clickhouse.client import connect as connect_clickhouse, is_transient
+from millrace.clickhouse.client import SOON, connect as connect_clickhouse, is_transient
 from millrace.control.alerts import (
     COLUMNS,
     Kind,
@@ -47,7 +47,7 @@ def all_clear(settings: Settings, kind: Kind, subject: str) -> None:
 def show_alerts(conn: Connection, settings: Settings) -> None:
     """Bring ClickHouse's copy up to date, whatever it has missed; it catches up later where it is away."""
     try:
-        copy_alerts(conn, connect_clickhouse(settings, names.OPS))
+        copy_alerts(conn, connect_clickhouse(settings, names.OPS, answers_within=SOON))
     except Exception as error:
         if not is_transient(error) and not isinstance(error, Error):
             raise

@@ -1,6 +1,7 @@
 """The ClickHouse client: synchronous inserts, no sessions, one client per thread."""
 
 import clickhouse_connect
+import requests
 from clickhouse_connect import common
 from clickhouse_connect.driver.client import Client
 from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError, OperationalError
@@ -15,12 +16,24 @@ _SETTINGS = {
     "deduplicate_blocks_in_dependent_materialized_views": 1,
 }
 
+_REACHED = 5.0
+_PINGED = 10.0
+"""A server that hangs takes connections, and answers nothing: seen here, before the long wait for a query."""
+ANSWERED = 300.0
+SOON = 20.0
+"""For who has other things to do, and shorter than a driver may stand still without being taken for stalled."""
+
 common.set_setting("autogenerate_session_id", False)
 
 
-def connect(settings: Settings, database: str | None = None) -> Client:
-    """Open a client for the calling thread; raises TransientError when ClickHouse does not answer."""
+def connect(settings: Settings, database: str | None = None, *, answers_within: float = ANSWERED) -> Client:
+    """Open a client for the calling thread; raises TransientError when ClickHouse does not answer.
+
+    `answers_within`: seconds without a byte of an answer after which a query counts as lost.
+    """
+    url = f"http://{settings.clickhouse_host}:{settings.clickhouse_http_port}"
     try:
+        requests.get(f"{url}/ping", timeout=(_REACHED, _PINGED)).raise_for_status()
         return clickhouse_connect.get_client(
             host=settings.clickhouse_host,
             port=settings.clickhouse_http_port,
@@ -29,12 +42,12 @@ def connect(settings: Settings, database: str | None = None) -> Client:
             database=database or "default",
             settings=_SETTINGS,
             autogenerate_session_id=False,
-            connect_timeout=5,
+            connect_timeout=int(_REACHED),
+            send_receive_timeout=int(answers_within),
             query_retries=0,
         )
     except (ClickHouseError, OSError) as error:
-        where = f"{settings.clickhouse_host}:{settings.clickhouse_http_port}"
-        raise TransientError(f"ClickHouse at {where} did not let us in: {error}; see `make doctor`") from error
+        raise TransientError(f"ClickHouse at {url} did not let us in: {error}; see `make doctor`") from error
 
 
 def columns_of(client: Client, database: str, table: str) -> dict[str, str]:

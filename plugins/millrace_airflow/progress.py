@@ -38,10 +38,10 @@ def query_progress(settings: Settings) -> list[QueryProgress]:
 
 def ask(settings: Settings, query: str) -> Sequence[Sequence[Any]]:
     """Rows of a query to ClickHouse's database `ops`."""
-    from millrace.clickhouse.client import connect, is_transient
+    from millrace.clickhouse.client import SOON, connect, is_transient
 
     try:
-        return connect(settings, names.OPS).query(query).result_rows
+        return connect(settings, names.OPS, answers_within=SOON).query(query).result_rows
     except Exception as error:
         if is_transient(error):
             raise TransientError(f"ClickHouse does not answer: {error}") from error

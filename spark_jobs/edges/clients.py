@@ -4,7 +4,7 @@ import threading
 
 from clickhouse_connect.driver.client import Client
 
-from millrace.clickhouse.client import connect
+from millrace.clickhouse.client import SOON, connect
 from millrace.settings import Settings
 
 
@@ -19,5 +19,5 @@ class Clients:
         """The calling thread's client; raises TransientError while ClickHouse is away."""
         client: Client | None = getattr(self._threads, "client", None)
         if client is None:
-            client = self._threads.client = connect(self._settings)
+            client = self._threads.client = connect(self._settings, answers_within=SOON)
         return client

@@ -14,7 +14,7 @@ from pyspark.sql.streaming.datasource import ReadLimit, ReadMaxRows
 from pyspark.sql.types import StructType
 
 from millrace import names
-from millrace.clickhouse.client import connect, is_transient
+from millrace.clickhouse.client import SOON, connect, is_transient
 from millrace.contracts.avro import Column
 from millrace.contracts.source import Source
 from millrace.errors import TransientError
@@ -128,7 +128,7 @@ def _ask(sql: str) -> Sequence[Sequence[int]]:
 @cache
 def _client() -> Client:
     """One for each of Spark's Python processes, which learn from their environment where ClickHouse is."""
-    return connect(read_settings())
+    return connect(read_settings(), answers_within=SOON)
 
 
 @contextmanager

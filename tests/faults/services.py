@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import psutil
 import pytest
 
 from deploy.local.supervision import PartState, Supervisor
@@ -44,6 +45,21 @@ def away(stack: TestStack, part: str) -> Iterator[None]:
         yield
     finally:
         stack.start(part)
+
+
+@contextmanager
+def frozen(stack: TestStack, part: str) -> Iterator[None]:
+    """A part that hangs: it takes connections, and answers none. It goes on afterwards."""
+    part_of_it = psutil.Process(state_of(stack, part).pid)
+    processes = [part_of_it, *part_of_it.children(recursive=True)]
+    for process in processes:
+        process.suspend()
+    assert {process.status() for process in processes} == {psutil.STATUS_STOPPED}
+    try:
+        yield
+    finally:
+        for process in processes:
+            process.resume()
 
 
 @dataclass(frozen=True)

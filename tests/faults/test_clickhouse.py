@@ -1,8 +1,11 @@
 """ClickHouse is killed, away for minutes, or its answer is lost: the lake goes on, and nothing is counted twice."""
 
+import math
 from collections.abc import Callable
+from contextlib import ExitStack
 
 import psutil
+import psycopg
 import pytest
 import requests
 
@@ -13,14 +16,17 @@ from tests.faults.lab import Lab
 from tests.faults.load import Load
 from tests.faults.reconcile import reconcile
 from tests.faults.recovery import covers, in_bronze, newest, recovery
-from tests.faults.services import away, hold_for, kill_part, state_of
+from tests.faults.services import away, frozen, hold_for, kill_part, state_of
 from tests.services.platform import await_that
 from tests.services.truth import clickhouse_rows, clickhouse_write
 from tests.stack import TestStack
 
 MINUTES_AWAY = 90
+UNNOTICED = 40
+"""Seconds that a query may wait for an answer before it says that there is none."""
 GROWTH = 400_000_000
 """Bytes by which a driver may grow while ClickHouse is away: a heap that settles, but no backlog in memory."""
+NO_ANSWER = "ClickHouse failed, attempt"
 INSERT = b"INSERT INTO live."
 OFTEN = 5
 
@@ -45,13 +51,40 @@ def test_away_for_minutes(bench: Bench) -> None:
         with pytest.raises(requests.ConnectionError):
             clickhouse_rows(bench.lab.settings, "SELECT 1")
         hold_for(MINUTES_AWAY, lambda: not state_of(bench.stack, "clickhouse").runs)
-        bench.driver.await_log("ClickHouse failed, attempt")
+        bench.driver.await_log(NO_ANSWER)
         wanted = newest(bench.load)
         await_that(lambda: covers(in_bronze(bench.lab), wanted), "the lake to go on")
     assert memory(bench.driver) < before + GROWTH
     bench.recover()
     bench.check()
     assert len(bench.driver.ends) == ends, "a driver must outlive ClickHouse"
+
+
+def test_hangs_for_minutes(bench: Bench) -> None:
+    """It takes connections and answers none: the same."""
+    ends, said = len(bench.driver.ends), bench.driver.log.count(NO_ANSWER)
+    with frozen(bench.stack, "clickhouse"):
+        await_that(lambda: bench.driver.log.count(NO_ANSWER) > said, "the driver to notice", UNNOTICED)
+        hold_for(MINUTES_AWAY, lambda: idle(bench.lab) < bench.lab.settings.stall_after)
+        wanted = newest(bench.load)
+        await_that(lambda: covers(in_bronze(bench.lab), wanted), "the lake to go on")
+    bench.recover()
+    bench.check()
+    assert len(bench.driver.ends) == ends, "a driver must outlive it"
+
+
+def test_hangs_while_a_driver_starts(services: TestStack, lab: Lab, drive: Callable[[Lab], Driver]) -> None:
+    """Landing does not wait for an answer that never comes."""
+    with Load(lab) as load, ExitStack() as hanging:
+        hanging.enter_context(frozen(services, "clickhouse"))
+        with drive(lab) as driver:
+            driver.await_running()
+            await_that(lambda: in_bronze(lab), "bronze to be filled without ClickHouse")
+            hanging.close()
+            recovery(lab, load, within=120)
+            load.stop()
+            reconcile(lab, load)
+            assert driver.ends == []
 
 
 def test_away_while_a_driver_starts(services: TestStack, lab: Lab, drive: Callable[[Lab], Driver]) -> None:
@@ -102,6 +135,14 @@ def test_its_tables_are_gone(bench: Bench) -> None:
     bench.recover(within=240)
     bench.check()
     assert (bench.driver.held().epoch, len(bench.driver.ends)) == (before.epoch, ends)
+
+
+def idle(lab: Lab) -> float:
+    """Seconds since all queries that wait for nothing had made progress, as supervision sees it."""
+    sql = "SELECT extract(epoch FROM now() - last_progress_at) FROM ops.stream_groups WHERE group_name = %s"
+    with psycopg.connect(lab.settings.postgres_dsn) as connection:
+        row = connection.execute(sql, (lab.group,)).fetchone()
+    return float(row[0]) if row else math.inf
 
 
 def memory(driver: Driver) -> int:
