@@ -68,6 +68,7 @@ class Fence:
             patience(self.run, lambda conn: groups.verify(conn, self.lease))
         except _TRANSIENT as error:
             raise FencedError(f"could not verify the lease for {self._settings.lease_ttl:.0f} s: {error}") from error
+        self.check()  # the answer may have been long on its way
 
     def run(self, work: Callable[[Connection], T]) -> T:
         """Run `work` on this thread's connection; a broken one is dropped, for the next call to open anew."""
