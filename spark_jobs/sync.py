@@ -23,6 +23,7 @@ from spark_jobs.analysis import model_columns
 from spark_jobs.batch import BatchRun
 from spark_jobs.edges import lake
 from spark_jobs.narrowing import changed_rows, touched
+from spark_jobs.served_memory import remember_served
 from spark_jobs.staging_note import recalling
 from spark_jobs.transforms import gold_sql
 
@@ -49,7 +50,9 @@ def sync_gold(run: BatchRun, name: str) -> Synced:
         table = ensure_served(run, client, model)
         gold = run.spark.read.format("delta").load(run.path("gold", name))
         send = _by_partition if table.partition else _by_key
-        synced = send(recalling(run, model), client, table, gold, model)
+        run = recalling(run, model)
+        synced = send(run, client, table, gold, model)
+        remember_served(run, client, model, touched(run, model))
     log.info("%s, %s: %s", table.name, run.interval, synced)
     return synced
 

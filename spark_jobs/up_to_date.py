@@ -42,15 +42,20 @@ def is_up_to_date(run: BatchRun, model: GoldModel, values: Values, inputs: dict[
     if any(part not in known or known[part].inputs != inputs[part] for part in map(str, values)):
         return False
     gold = lake.read(run.spark, run.path("gold", model.name))
-    return gold is not None and all(known[str(v)].outcome == _outcome(model, gold, v) for v in values)
+    return gold is not None and all(known[str(v)].outcome == outcome_of(model, gold, v) for v in values)
 
 
 def remember(run: BatchRun, model: GoldModel, values: Values, inputs: dict[str, str]) -> None:
     """Write down what the model's partitions have just been made of."""
     if inputs:
         gold = run.spark.read.format("delta").load(run.path("gold", model.name))
-        made = {str(value): Made(inputs[str(value)], _outcome(model, gold, value)) for value in values}
+        made = {str(value): Made(inputs[str(value)], outcome_of(model, gold, value)) for value in values}
         run.memory.remember(run.settings, run.path("gold", model.name), made)
+
+
+def outcome_of(model: GoldModel, gold: DataFrame, value: Any) -> str:
+    """The fingerprint of one partition of the model's table; of all of it where it has none."""
+    return lake.fingerprint(_among(gold, model.partition, value))
 
 
 def _made_of(run: BatchRun, model: GoldModel, value: Any) -> Iterator[str]:
@@ -58,10 +63,6 @@ def _made_of(run: BatchRun, model: GoldModel, value: Any) -> Iterator[str]:
         column = model.partition or partition_of(run, ref)
         if model.partition or value in touched_of(run, ref, column):
             yield lake.fingerprint(_among(input_of(run, ref), column, value))
-
-
-def _outcome(model: GoldModel, gold: DataFrame, value: Any) -> str:
-    return lake.fingerprint(_among(gold, model.partition, value))
 
 
 def _among(rows: DataFrame, column: str | None, value: Any) -> DataFrame:

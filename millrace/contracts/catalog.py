@@ -61,6 +61,11 @@ class Catalog(Strict):
             known |= {f"gold.{m.name}" for m in models if known & set(m.inputs)}
         return tuple(m for m in models if f"gold.{m.name}" in known)
 
+    def fed_alone_by(self, source: Source) -> tuple[GoldModel, ...]:
+        """Those of them that no other source feeds."""
+        others = {m.name for other in self.sources if other != source for m in self.fed_by(other)}
+        return tuple(model for model in self.fed_by(source) if model.name not in others)
+
     def suite_path(self, layer: str, table: str) -> Path:
         return self.project_dir / "expectations" / layer / f"{table}.json"
 

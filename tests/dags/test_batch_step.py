@@ -62,10 +62,10 @@ def context(**params):
     return {"dag_run": run, "params": params}
 
 
-def operator(steps, name):
+def operator(steps, name, task_id="t"):
     from millrace_airflow.operators.batch_step import BatchStepOperator
 
-    return BatchStepOperator(task_id="t", step=steps.step(name), table="user_events")
+    return BatchStepOperator(task_id=task_id, step=steps.step(name), table="user_events")
 
 
 def test_it_calls_the_step_and_hands_on_ids_and_counts(steps):
@@ -91,6 +91,23 @@ def test_killing_the_task_cancels_its_work(steps):
     task.execute(context())
     task.on_kill()
     assert steps.session.interrupted
+
+
+def test_every_task_of_a_settled_model_is_skipped(steps):
+    from airflow.sdk import DAG, TaskGroup
+    from airflow.sdk.exceptions import DownstreamTasksSkipped
+
+    from millrace_airflow.operators.settled_models import SettledModelsOperator
+
+    with DAG("d"):
+        task = SettledModelsOperator(task_id="t", step=steps.step("stage"), table="user_events")
+        for model in ("a", "a_b", "c"):
+            with TaskGroup(f"gold_{model}"):
+                task >> operator(steps, "stage", "stage") >> operator(steps, "stage", "sync")
+    with pytest.raises(DownstreamTasksSkipped) as skipped:
+        task.conclude(SimpleNamespace(models=("a", "c")))
+    assert skipped.value.tasks == ["gold_a.stage", "gold_a.sync", "gold_c.stage", "gold_c.sync"]
+    task.conclude(SimpleNamespace(models=()))
 
 
 @pytest.mark.parametrize(("tables", "runs"), [([], True), (["silver.user_events"], True), (["gold.kpi_dau"], False)])

@@ -21,6 +21,7 @@ from spark_jobs.edges.gold_memory import GoldMemory
 from spark_jobs.edges.locks import exclusive
 from spark_jobs.edges.session import connect_session
 from spark_jobs.gold import publish_gold, stage_gold
+from spark_jobs.settled import settled_models
 from spark_jobs.sync import sync_gold
 from tests.spark.tiny_lake import TinyLake, event
 from tests.stack import TestStack
@@ -111,6 +112,26 @@ def test_keys_follow_the_lake(run: BatchRun, client: Client):
     sync_gold(run, "probe_sources")
     assert set(client.query(query).result_rows) == {("web", 3), ("mobile", 1)}
     assert sync_gold(run, "probe_sources").rows == 0
+
+
+def test_a_model_is_settled_while_lake_and_copy_are_as_they_were_left(run: BatchRun, client: Client):
+    def settled() -> set[str]:
+        return set(settled_models(replace(run, touched={}), "user_events").models)
+
+    for model in ("probe_daily", "probe_sources"):
+        published(run, model)
+        assert model not in settled(), "ClickHouse has nothing of it"
+        sync_gold(run, model)
+        assert model in settled()
+    client.command("ALTER TABLE gold.probe_daily DELETE WHERE source = 'web' SETTINGS mutations_sync = 2")
+    assert settled() == {"probe_sources"}
+    client.command("DROP TABLE gold.probe_sources SYNC")
+    assert settled() == set()
+    for model in ("probe_daily", "probe_sources"):
+        sync_gold(run, model)
+    assert settled() == {"probe_daily", "probe_sources"}
+    run.spark.sql(f"DELETE FROM delta.`{run.path('gold', 'probe_daily')}` WHERE event_date = DATE'{BEFORE}'")
+    assert settled() == {"probe_sources"}
 
 
 def test_rows_that_the_engine_would_collapse_are_refused(run: BatchRun, client: Client):

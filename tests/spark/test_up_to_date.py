@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from spark_jobs.gold import publish_gold, stage_gold
+from spark_jobs.settled import settled_models
 from spark_jobs.silver import publish_silver, stage_silver
 from tests.spark.tiny_lake import SOURCE, TinyLake, event
 
@@ -95,3 +96,23 @@ def test_a_model_that_takes_rows_one_by_one_takes_each_interval(lake: TinyLake):
         publish_silver(run, SOURCE)
     assert [made(lake, f"fact {hour}", hour, "fact_events") for hour in (0, 1)] == [{"fact_events"}] * 2
     assert len(lake.rows("gold", "fact_events")) == 2
+
+
+def settled(lake: TinyLake, hour: int) -> set[str]:
+    """The models, of those that ClickHouse does not serve, that a run of one hour need not make."""
+    models = tuple(m.model_copy(update={"serve": None}) for m in lake.catalog.models)
+    alone = replace(lake, catalog=lake.catalog.model_copy(update={"models": models}))
+    return set(settled_models(alone.run(hour, hour + 1, "look"), SOURCE).models)
+
+
+def test_what_is_made_is_settled_for_the_hours_beside_it(day: TinyLake):
+    assert settled(day, 1) == set(BASE)
+    day.land(event(2, 121, user_id=3))
+    day.refine(2, 3, run_id="silver 2")
+    assert settled(day, 1) == set()
+    assert made(day, "third", 2, "user_days") == {"user_days"}
+    assert settled(day, 1) == {"user_days"}, "what is read from it, and what is read beside it, is still to be made"
+
+
+def test_an_hour_without_events_leaves_everything_settled(day: TinyLake):
+    assert settled(day, 5) == set(BASE), "the others have no table yet"

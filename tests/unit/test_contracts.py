@@ -172,3 +172,17 @@ def test_a_source_feeds_gold_models_directly_and_through_others() -> None:
     fed = {model.name: model.inputs for model in shop.fed_by(shop.source("user_events"))}
     assert fed["fact_events"] == ("silver.user_events",)
     assert fed["dim_users"] == ("gold.user_days",)
+
+
+def test_a_model_of_two_sources_is_fed_by_none_alone() -> None:
+    shop = read_catalog(ROOT)
+    source = shop.source("user_events")
+    other = source.model_copy(update={"name": "other"})
+    both = [
+        m.model_copy(update={"inputs": (*m.inputs, "silver.other")}) if m.name == "user_days" else m
+        for m in shop.models
+    ]
+    mixed = shop.model_copy(update={"sources": (source, other), "models": tuple(both)})
+    alone = {model.name for model in mixed.fed_alone_by(source)}
+    assert alone == {m.name for m in shop.fed_by(source)} - {"user_days", "dim_users"}
+    assert mixed.fed_alone_by(other) == ()

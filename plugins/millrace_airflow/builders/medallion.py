@@ -19,6 +19,7 @@ from millrace_airflow.builders.defaults import dag_arguments, domain_owner
 from millrace_airflow.failures import task_succeeded
 from millrace_airflow.operators.batch_step import BatchStepOperator
 from millrace_airflow.operators.landing_wait import LandingWaitOperator
+from millrace_airflow.operators.settled_models import SettledModelsOperator, model_group
 from millrace_airflow.run_interval import interval_params
 from millrace_airflow.steps import Step
 from millrace_airflow.timetable import GaplessTimetable
@@ -61,6 +62,8 @@ def medallion_dag(catalog: Catalog, domain: str) -> DAG:
         tables |= {f"gold.{model.name}": _model_group(catalog, model, owner) for model in models}
         for model in models:
             _link(model, tables)
+        for source in sources:
+            _leave_out_settled(catalog, source, tables)
         _end(catalog, domain, tables, owner)
     return dag
 
@@ -90,7 +93,7 @@ def _model_group(catalog: Catalog, model: GoldModel, domain_owner: str) -> Gate:
     inputs, gold, served = input_assets(model), table_asset("gold", model.name), served_asset(model)
     shared: dict[str, Any] = {"owner": model.owner or domain_owner, "doc_md": documents.of_model(catalog, model)}
     further, go_on = count(_SILVER_FIRST - 10 * _depth(catalog, model)), TriggerRule.NONE_FAILED
-    with TaskGroup(f"gold_{model.name}", tooltip=model.description):
+    with TaskGroup(model_group(model.name), tooltip=model.description):
         stage = _step("stage", steps.STAGE_GOLD, model.name, further, shared, inlets=inputs, trigger_rule=go_on)
         gate = _step("gate", steps.GATE_GOLD, model.name, further, shared)
         publish = _step("publish", steps.PUBLISH_GOLD, model.name, further, shared, inlets=inputs, outlets=[gold])
@@ -112,6 +115,23 @@ def _link(model: GoldModel, tables: dict[str, Gate]) -> None:
     """Start a model once everything it reads is published."""
     for name in model.inputs:
         tables[name].published >> tables[f"gold.{model.name}"].first
+
+
+def _leave_out_settled(catalog: Catalog, source: Source, tables: dict[str, Gate]) -> None:
+    """Between silver and the models that only this source feeds: those that other hours' runs have made already.
+
+    It comes after whatever gold there is to make, of any hour.
+    """
+    if models := catalog.fed_alone_by(source):
+        settled = SettledModelsOperator(
+            task_id=f"settled_{source.name}",
+            step=steps.SETTLED_MODELS,
+            table=source.name,
+            priority_weight=1,
+            owner=source.owner,
+            doc_md=documents.of_source(catalog, source),
+        )
+        tables[f"silver.{source.name}"].published >> settled >> [tables[f"gold.{m.name}"].first for m in models]
 
 
 def _end(catalog: Catalog, domain: str, tables: dict[str, Gate], owner: str) -> None:

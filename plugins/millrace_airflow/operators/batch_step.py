@@ -37,9 +37,13 @@ class BatchStepOperator(SparkTaskOperator):
             run = BatchRun(session, chosen, catalog(chosen.project_dir), interval, context["dag_run"].run_id)
             result = function(run, self.table)
         self.log.info("%s of %s done: %s", self.step.function, self.table, result)
+        self.conclude(result)
+        return summary_of(result)
+
+    def conclude(self, result: Any) -> None:
+        """What the result means for the run's tasks."""
         if getattr(result, "nothing_to_do", False):
             raise AirflowSkipException(f"{self.table} is as this interval would make it; see the line above")
-        return summary_of(result)
 
 
 def summary_of(result: Any) -> dict[str, Any]:
