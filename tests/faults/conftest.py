@@ -43,25 +43,37 @@ def new_lab(services: TestStack, tmp_path: Path, request: pytest.FixtureRequest)
     return new
 
 
+class Benches:
+    """The session's bench; a new one, once a test has failed on the last."""
+
+    def __init__(self, stack: TestStack, folders: pytest.TempPathFactory) -> None:
+        self._stack, self._folders = stack, folders
+        self._opened = ExitStack()
+        self._current: Bench | None = None
+
+    def sound(self) -> Bench:
+        if self._current is None or not self._current.sound:
+            self.close()
+            self._current = self._opened.enter_context(new_bench(self._stack, self._folders.mktemp("bench")))
+        return self._current
+
+    def close(self) -> None:
+        """End its driver and its load."""
+        self._current = None
+        self._opened.close()
+
+
 @pytest.fixture(scope="session")
-def benches(stack: TestStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Bench]]:
-    """Gives the session's bench; a new one, once a test has failed on the last."""
-    with ExitStack() as opened:
-        current: list[Bench] = []
-
-        def sound_bench() -> Bench:
-            if not current or not current[-1].sound:
-                opened.close()
-                current.append(opened.enter_context(new_bench(stack, tmp_path_factory.mktemp("bench"))))
-            return current[-1]
-
-        yield sound_bench
+def benches(stack: TestStack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Benches]:
+    benches = Benches(stack, tmp_path_factory)
+    yield benches
+    benches.close()
 
 
 @pytest.fixture
-def bench(services: TestStack, benches: Callable[[], Bench]) -> Bench:
+def bench(services: TestStack, benches: Benches) -> Bench:
     """A running driver under steady load; sound again once the test has called `check`."""
-    bench = benches()
+    bench = benches.sound()
     bench.sound = False
     return bench
 
@@ -83,8 +95,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def supervised_lab(stack: TestStack) -> Lab:
-    """A lab among the sources of the stack's own project."""
+def supervised_lab(stack: TestStack, benches: Benches) -> Lab:
+    """A lab among the sources of the stack's own project; it needs the whole machine."""
+    benches.close()
     stack.start(*SERVICES)
     lab = make_lab(stack.settings, stack.project, "ticks")
     write_suites(lab)
