@@ -13,6 +13,8 @@ _DELTA = {
     # VACUUM is called with the retention that the readers of a lake this small need, below Delta's week.
     "spark.databricks.delta.retentionDurationCheck.enabled": "false",
     "spark.databricks.delta.vacuum.parallelDelete.enabled": "true",
+    # MERGE would send all rows of a day through one task first; what was staged has as many files as it should have.
+    "spark.databricks.delta.merge.repartitionBeforeWrite.enabled": "false",
     # Each run has staging tables of its own; without a bound, an hour's worth of their states would stay in memory.
     "spark.databricks.delta.delta.log.cacheSize": "300",
 }
@@ -20,6 +22,8 @@ _SHARED = {
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.shuffle.partitions": "4",
     "spark.sql.ansi.enabled": "true",
+    # A task's rows lie in one or two partitions, hours or days: a file for each at once, without sorting them first.
+    "spark.sql.maxConcurrentOutputFileWriters": "8",
     # Delta's own queries alone need more than the usual 100 classes; what falls out is compiled again, and cold.
     "spark.sql.codegen.cache.maxEntries": "5000",
     "spark.ui.showConsoleProgress": "false",
@@ -46,8 +50,6 @@ _STREAM = {
     "spark.locality.wait": "0",
     # What does not fit is taken in pieces (`edges.collected`); the driver's heap is 1.5 GB.
     "spark.driver.maxResultSize": "128m",
-    # A batch holds one append hour, seldom two: a file for each at once, without sorting by hour first.
-    "spark.sql.maxConcurrentOutputFileWriters": "8",
     # Records may be of ten megabytes; by default Parquet gathers up to 10,000 before it looks how large they are.
     "spark.hadoop.parquet.block.size": "33554432",
     **{f"spark.hadoop.parquet.{what}.size.row.check.min": "4" for what in ("block", "page")},

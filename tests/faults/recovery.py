@@ -34,6 +34,8 @@ def in_bronze(lab: Lab) -> Offsets:
 
 
 def in_live(lab: Lab) -> Offsets:
+    if not clickhouse_rows(lab.settings, f"EXISTS live.`{lab.source}`")[0]["result"]:
+        return {}
     sql = f"SELECT kafka_partition AS p, max(kafka_offset) AS o FROM live.`{lab.source}` GROUP BY p"
     return {row["p"]: row["o"] for row in clickhouse_rows(lab.settings, sql)}
 
