@@ -13,6 +13,7 @@ from pyspark.sql import SparkSession
 from millrace.clickhouse.client import connect
 from millrace.contracts.catalog import read_catalog
 from millrace.contracts.model import GoldModel
+from millrace.control.database import apply_schema, connect as connect_postgres
 from millrace.deploy import deploy_tables
 from millrace.errors import DataError
 from millrace.settings import ROOT
@@ -45,6 +46,8 @@ PROBES = (
 @pytest.fixture(scope="module")
 def spark(stack: TestStack) -> Iterator[SparkSession]:
     stack.start("postgres", "clickhouse", "spark-connect")
+    with connect_postgres(stack.settings) as conn:
+        apply_schema(conn)
     session = connect_session(stack.settings)
     yield session
     session.stop()
