@@ -52,10 +52,10 @@ def frozen(stack: TestStack, part: str) -> Iterator[None]:
     """A part that hangs: it takes connections, and answers none. It goes on afterwards."""
     part_of_it = psutil.Process(state_of(stack, part).pid)
     processes = [part_of_it, *part_of_it.children(recursive=True)]
-    for process in processes:
-        process.suspend()
-    assert {process.status() for process in processes} == {psutil.STATUS_STOPPED}
     try:
+        for process in processes:
+            process.suspend()
+        await_that(lambda: {p.status() for p in processes} == {psutil.STATUS_STOPPED}, f"{part} to stand still", 10)
         yield
     finally:
         for process in processes:

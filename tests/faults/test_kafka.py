@@ -110,6 +110,7 @@ def test_a_topic_made_anew(new_lab: Callable[..., Lab], drive: Drive) -> None:
         driver.await_running()
         with Load(lab) as load:
             load.flow(300)
+            load.stop()
             recovery(lab, load, within=180)
         position = {partition: offset + 1 for partition, offset in newest(load).items()}
         await_that(lambda: lake_count(lab.settings, "bronze", lab.source) == len(load.acked), "all of it in bronze")
