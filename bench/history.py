@@ -25,14 +25,18 @@ def write_hours(spark: SparkSession, path: str, source: Source, first: datetime,
 def _events(spark: SparkSession, source: Source, first: datetime, hours: int, per_hour: int) -> DataFrame:
     number = F.col("id")
     micros = int(first.timestamp() * 1e6)
-    appended = F.timestamp_micros(F.lit(micros) + (number * F.lit(3_600_000_000 / per_hour)).cast("bigint"))
     distinct = number - (number % REPEATED == 1).cast("bigint")
+
+    def moment(of: Column) -> Column:
+        return F.timestamp_micros(F.lit(micros) + (of * F.lit(3_600_000_000 / per_hour)).cast("bigint"))
+
+    appended = moment(number)
     return spark.range(0, hours * per_hour, 1, max(2, min(hours, 64))).select(
         _uuid(F.concat(F.lit(str(micros)), distinct)).alias("event_id"),
         (F.pmod(F.xxhash64(distinct), F.lit(20_000)) + 1).alias("user_id"),
         _one_of(distinct, "login", "click", "click", "click", "click", "purchase", "logout").alias("event_type"),
         F.concat(F.lit("/products/"), F.pmod(F.xxhash64(distinct, F.lit(1)), F.lit(100))).alias("page"),
-        appended.alias("timestamp"),
+        moment(distinct).alias("timestamp"),
         _one_of(distinct, "web", "mobile").alias("source"),
         F.lit(None).alias("unknown_fields"),
         appended.alias("ingestion_timestamp"),

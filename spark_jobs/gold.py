@@ -24,6 +24,7 @@ from spark_jobs.up_to_date import inputs_of, is_up_to_date, remember
 log = logging.getLogger(__name__)
 UPDATED_AT = "updated_at"
 _SIDE = "side of the comparison"
+_COMPARED = frozenset({"bigint", "int", "smallint", "double", "float", "date", "timestamp"})
 
 
 @dataclass(frozen=True)
@@ -99,8 +100,9 @@ def publish_gold(run: BatchRun, name: str) -> GoldPublished:
 
 
 def ensure_gold(run: BatchRun, model: GoldModel, columns: Sequence[Column]) -> None:
-    """Create or widen the model's table."""
-    lake.ensure(run.spark, run.path("gold", model.name), columns, partition=model.partition)
+    """Create or widen the model's table. Files are skipped by numbers and times: texts cost too much."""
+    stats = [c.name for c in columns if c.spark_type in _COMPARED and c.name != model.partition]
+    lake.ensure(run.spark, run.path("gold", model.name), columns, partition=model.partition, stats=stats)
 
 
 def _counts(df: DataFrame, partition: str | None) -> dict[object, int]:
