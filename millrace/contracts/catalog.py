@@ -62,7 +62,7 @@ class Catalog(Strict):
         return tuple(m for m in models if f"gold.{m.name}" in known)
 
     def fed_alone_by(self, source: Source) -> tuple[GoldModel, ...]:
-        """Those of them that no other source feeds."""
+        """The models of `fed_by` that no other source feeds."""
         others = {m.name for other in self.sources if other != source for m in self.fed_by(other)}
         return tuple(model for model in self.fed_by(source) if model.name not in others)
 

@@ -9,12 +9,12 @@ from psycopg.rows import class_row
 
 @dataclass(frozen=True)
 class Made:
-    """A partition of a gold table, as it was when it was published."""
+    """A partition of a gold table as it was when it was published, or of its copy as a sync has left it."""
 
     inputs: str
-    """Tells the files of the inputs, the SELECT and the suite."""
+    """Tells the files of the inputs, the SELECT and the suite; of a copy, the files of the table."""
     outcome: str
-    """Tells the files of the table."""
+    """Tells the files of the table; of a copy, its rows."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
--- What each partition of a gold table was last made of, and the files that came of it.
+-- What each partition of a gold table, or of its copy in ClickHouse, was last made of, and what came of it.
 CREATE TABLE IF NOT EXISTS ops.gold_partitions (
     table_path text NOT NULL,
     part       text NOT NULL,
