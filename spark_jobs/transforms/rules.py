@@ -18,8 +18,6 @@ def breaks(source: Source, field: avro.Column, value: Column) -> Column:
     rules = [value.isNull()] if not field.nullable else []
     if field.symbols:
         rules.append(~value.isin(*field.symbols))
-    if _is_text_id(source, field):
-        rules.append(value == "")
     if field.spark_type in TIMES:
         earliest, latest = _range(source, field)
         rules.append(~((value >= F.lit(earliest).cast("timestamp")) & (value < F.lit(latest).cast("timestamp"))))
@@ -33,8 +31,6 @@ def broken_rule(source: Source, field: avro.Column, value: Column) -> Column:
     expected = f"expected {describe(field)}"
     if field.symbols:
         expected = f"expected one of {', '.join(field.symbols)}"
-    if _is_text_id(source, field):
-        expected = "expected an id that is not empty"
     if field.spark_type in TIMES:
         expected = "expected {} to {}".format(*_range(source, field))
     found = F.concat(F.lit(f"{expected}, found "), F.substring(value.cast("string"), 1, 80))
@@ -45,11 +41,6 @@ def describe(field: avro.Column) -> str:
     """The field's type as a person would say it."""
     plain = {"timestamp": "ISO-8601 timestamp", "bigint": "long", "date": "date like 2026-01-31"}
     return plain.get(field.spark_type, field.spark_type)
-
-
-def _is_text_id(source: Source, field: avro.Column) -> bool:
-    """An empty one would make all events that have it duplicates of each other."""
-    return field.name == source.event.id and field.spark_type == "string"
 
 
 def _range(source: Source, field: avro.Column) -> tuple[str, str]:

@@ -69,7 +69,6 @@ REFUSED: dict[str, tuple[bytes | None, str]] = {
     "number for a text": (event(page=5), "page: expected string, found 5"),
     "object for a text": (event(page={"a": 1}), 'page: expected string, found {"a":1}'),
     "number for the id": (event(event_id=7), "event_id: expected string, found 7"),
-    "empty id": (event(event_id=""), "event_id: expected an id that is not empty, found "),
     "unknown symbol": (
         event(event_type="view"), "event_type: expected one of login, click, purchase, logout, found view",
     ),
