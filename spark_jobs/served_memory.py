@@ -2,7 +2,7 @@
 
 from clickhouse_connect.driver.client import Client
 
-from millrace.clickhouse.served import contents, place
+from millrace.clickhouse.served import contents, served
 from millrace.contracts.model import GoldModel
 from millrace.control.gold import Made
 from spark_jobs.batch import BatchRun
@@ -24,8 +24,9 @@ def is_served(run: BatchRun, client: Client, model: GoldModel, values: Values) -
 
 
 def _as_they_are(run: BatchRun, client: Client, model: GoldModel, values: Values) -> dict[str, Made]:
+    assert model.serve is not None
     gold, parts = run.spark.read.format("delta").load(run.path("gold", model.name)), _parts(model, values)
-    held = contents(client, place(model), parts) if parts else {}
+    held = contents(client, served(model, model.serve, ()), parts) if parts else {}
     return {str(part): Made(outcome_of(model, gold, part), str(held.get(part))) for part in parts}
 
 

@@ -38,19 +38,18 @@ def settled_models(run: BatchRun, source: str) -> Settled:
 
 def _made(run: BatchRun, models: Sequence[GoldModel]) -> list[GoldModel]:
     """Those whose table in the lake, and all gold that it reads, is as this run would make it."""
-    made: list[GoldModel] = []
+    made: dict[str, GoldModel] = {}
     for model in in_order(run.catalog):
-        known = {f"gold.{one.name}" for one in made}
-        if model in models and all(ref.startswith("silver.") or ref in known for ref in model.inputs):
-            made += [model] if _is_made(run, model) else []
-    return made
+        gold = {ref for ref in model.inputs if ref.startswith("gold.")}
+        if model in models and gold <= made.keys() and _is_made(run, model):
+            made[f"gold.{model.name}"] = model
+    return list(made.values())
 
 
 def _is_made(run: BatchRun, model: GoldModel) -> bool:
-    if lake.read(run.spark, run.path("gold", model.name)) is None:
-        return False
-    values = touched(run, model)
-    return not values or is_up_to_date(run, model, values, inputs_of(run, model, values))
+    if values := touched(run, model):
+        return is_up_to_date(run, model, values, inputs_of(run, model, values))
+    return lake.read(run.spark, run.path("gold", model.name)) is not None
 
 
 def _served(run: BatchRun, models: Sequence[GoldModel]) -> set[str]:

@@ -52,12 +52,6 @@ def served(model: GoldModel, serve: Serve, columns: Sequence[Column]) -> Served:
     )
 
 
-def place(model: GoldModel) -> Served:
-    """The table by its name and its partitions alone, for who asks what it holds."""
-    assert model.serve is not None
-    return Served(model.serve.database, model.serve.table or model.name, (), (), model.partition)
-
-
 def row_identity(model: GoldModel, columns: Sequence[str]) -> tuple[str, ...]:
     """The columns that tell a model's rows apart: its insert key, else what it groups by, else all of them."""
     if model.insert_key:

@@ -63,8 +63,9 @@ class Catalog(Strict):
 
     def fed_alone_by(self, source: Source) -> tuple[GoldModel, ...]:
         """The models of `fed_by` that no other source feeds."""
-        others = {m.name for other in self.sources if other != source for m in self.fed_by(other)}
-        return tuple(model for model in self.fed_by(source) if model.name not in others)
+        others = (other for other in self.sources if other.domain == source.domain and other != source)
+        shared = {model.name for other in others for model in self.fed_by(other)}
+        return tuple(model for model in self.fed_by(source) if model.name not in shared)
 
     def suite_path(self, layer: str, table: str) -> Path:
         return self.project_dir / "expectations" / layer / f"{table}.json"
