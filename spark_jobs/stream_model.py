@@ -11,6 +11,7 @@ from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from millrace import names
+from millrace.alerting import alert
 from millrace.contracts.avro import Column
 from millrace.contracts.columns import APPEND_TIME, EVENT_TIME, live_columns
 from millrace.contracts.model import StreamModel
@@ -19,7 +20,7 @@ from millrace.contracts.sql import columns_read, parse_model
 from millrace.settings import Settings
 from spark_jobs.edges.checkpoints import Checkpoint
 from spark_jobs.edges.live_stream import read_live
-from spark_jobs.edges.model_results import ModelTable, ResultTopic
+from spark_jobs.edges.model_results import LARGEST_RESULT, ModelTable, ResultTopic
 from spark_jobs.stream_app import QuerySpec, StreamApp
 from spark_jobs.transforms.live_rows import restored
 from spark_jobs.transforms.progress import observed_live
@@ -111,8 +112,19 @@ class ModelBatches:
             self._generation = patience.call(query, "ClickHouse", lambda: self.table.generation(epoch))
         token = f"{query}:{checkpoint.identity()}:{self._generation}:{batch_id}"
         patience.call(query, "ClickHouse", lambda: self.table.insert(changed, self._generation, batch_id, token))
-        if self.topic:
-            self.topic.send(changed)
+        if self.topic and (left_out := self.topic.send(changed)):
+            self._tell_of(left_out)
+
+    def _tell_of(self, left_out: list[str]) -> None:
+        """One result that is too large must not stop all others: the table has it, the topic goes without."""
+        alert(
+            self.app.settings,
+            kind="result_left_out",
+            subject=self.model.name,
+            message=f"{len(left_out)} results are larger than {LARGEST_RESULT} bytes, and not in topic "
+            f"{self.model.topic}; the table has them. The first one's key begins {left_out[0][:100]!r}",
+            severity="warning",
+        )
 
     def _reach(self) -> timedelta:
         """How far back the live table surely held everything when the query began without a checkpoint.

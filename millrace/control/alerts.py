@@ -13,7 +13,9 @@ from psycopg.rows import class_row
 
 log = logging.getLogger(__name__)
 
-Kind = Literal["imbalance", "task_failed", "driver_down", "driver_stalled", "records_lost", "query_failed"]
+Kind = Literal[
+    "imbalance", "task_failed", "driver_down", "driver_stalled", "records_lost", "query_failed", "result_left_out"
+]
 Severity = Literal["critical", "warning"]
 _LONGEST = 4000
 _RAISE = """

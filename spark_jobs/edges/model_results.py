@@ -21,7 +21,8 @@ from spark_jobs.edges.producing import Outgoing, open_producer, refuse_failures,
 
 _VERSION = "_version"
 LARGEST_RESULT = 1_048_576
-"""Bytes of one result in its topic."""
+"""Bytes of one result in its topic, with its key and Kafka's own."""
+_FRAME = 1024
 _GENERATION_BITS = 40
 """A version is a generation of the query, then the number of the batch."""
 
@@ -98,14 +99,20 @@ class ResultTopic:
         self._topic, self._key = topic, key
         self._producer = open_producer(settings, LARGEST_RESULT)
 
-    def send(self, rows: pa.Table) -> None:
-        """Produce every row and wait for the acknowledgements."""
+    def send(self, rows: pa.Table) -> list[str]:
+        """Produce every row and wait for the acknowledgements; the keys of those that no message can hold."""
         results = [self._result(row) for row in rows.to_pylist()]
-        refuse_failures(self._topic, send(self._producer, self._topic, results))
+        refuse_failures(self._topic, send(self._producer, self._topic, [r for r in results if fits(r)]))
+        return [(result.key or b"").decode() for result in results if not fits(result)]
 
     def _result(self, row: Mapping[str, Any]) -> Outgoing:
         key = "|".join(_text(row[name]) for name in self._key)
         return Outgoing(key.encode(), json.dumps(row, default=_text).encode(), headers=())
+
+
+def fits(result: Outgoing) -> bool:
+    """Whether a message can hold the result."""
+    return len(result.key or b"") + len(result.value or b"") + _FRAME <= LARGEST_RESULT
 
 
 def _text(value: Any) -> str:
