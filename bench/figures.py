@@ -99,8 +99,15 @@ def show_backfill(stack: BenchStack, hours: int, per_hour: int) -> None:
     """Airflow's own backfill."""
     stack.start()
     done = backfill.backfill(stack, hours, per_hour)
-    row = [f"{done.hours} h", f"{done.events:,}", f"{done.tasks}", f"{done.failed}", f"{done.seconds:,.0f} s"]
-    show(stack.console, "Airflow's backfill", ["hours", "events", "tasks", "failed", "took"], [row])
+    row = [
+        f"{done.hours} h",
+        f"{done.events:,}",
+        f"{done.tasks}",
+        f"{done.skipped}",
+        f"{done.failed}",
+        f"{done.seconds:,.0f} s",
+    ]
+    show(stack.console, "Airflow's backfill", ["hours", "events", "tasks", "skipped", "failed", "took"], [row])
     show_cpu(stack.console, f"{done.hours} h", done.cpu)
     save("backfill", asdict(done))
 

@@ -106,8 +106,9 @@ def _timed(result: Any) -> tuple[list[str], Rows]:
 
 
 def _backfill(result: Any) -> tuple[list[str], Rows]:
-    row = [str(result["hours"]), f"{result['events']:,}", str(result["tasks"]), str(result["failed"])]
-    return ["hours", "events", "tasks", "failed", "seconds"], [[*row, f"{result['seconds']:,.0f}"]]
+    row = [str(result["hours"]), f"{result['events']:,}", str(result["tasks"])]
+    row += [str(result["skipped"]), str(result["failed"])]
+    return ["hours", "events", "tasks", "skipped", "failed", "seconds"], [[*row, f"{result['seconds']:,.0f}"]]
 
 
 def _sustained(result: Any) -> tuple[list[str], Rows]:

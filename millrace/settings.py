@@ -5,7 +5,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import SecretStr, ValidationError, model_validator
+from pydantic import PositiveInt, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from millrace.errors import ConfigError
@@ -118,6 +118,8 @@ class Settings(BaseSettings):
     """How often landing commits to bronze, in milliseconds."""
     live_trigger_ms: int = 250
     """How often live looks for new records, in milliseconds."""
+    hours_together: PositiveInt = 24
+    """Most hours that one run of a backfill takes together, while the runs of the others wait; 1: each its own."""
     max_records_per_batch: int = 200_000
     """Most records that one micro-batch takes; of a stream model, per `landing_trigger_ms` of its trigger."""
     lease_ttl: float = 15.0

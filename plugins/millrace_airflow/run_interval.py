@@ -1,4 +1,4 @@
-"""Which interval a run works on: its data interval, or what a person asked for with `from` and `to`."""
+"""Which interval a run works on: its data interval and those it took with it, or what a person asked for."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -10,6 +10,8 @@ from millrace.errors import ConfigError
 from millrace.intervals import Interval
 
 EXAMPLE = "2026-01-31T10:00:00Z"
+TAKE_HOURS = "take_hours"
+"""The task whose result is the interval of a run that works for other hours too; few DAGs have one."""
 
 
 def interval_params() -> dict[str, Param]:
@@ -21,12 +23,19 @@ def interval_params() -> dict[str, Param]:
 
 
 def interval_of(context: Context) -> Interval:
-    """The interval of the task's run; the same for every task and every retry of the run."""
+    """The interval that the task's run works on; the same for every task and every retry of the run."""
+    own = scheduled_interval(context)
+    if own is None:
+        return asked_interval(context["params"], _utc(context["dag_run"].run_after))
+    taken = context["ti"].xcom_pull(task_ids=TAKE_HOURS)
+    return Interval.parse(taken["from"], taken["to"]) if taken else own
+
+
+def scheduled_interval(context: Context) -> Interval | None:
+    """The data interval of a run that a schedule or a backfill made; None for one that a person triggered."""
     run = context["dag_run"]
     start, end = run.data_interval_start, run.data_interval_end
-    if run.run_type != "manual" and start and end and start < end:
-        return Interval(start, end)
-    return asked_interval(context["params"], _utc(run.run_after))
+    return Interval(start, end) if run.run_type != "manual" and start and end and start < end else None
 
 
 def asked_interval(params: Mapping[str, Any], triggered_at: datetime) -> Interval:

@@ -59,7 +59,7 @@ def context(**params):
         run_type="scheduled", run_id="r1", data_interval_start=hour, data_interval_end=hour.replace(hour=10),
         run_after=hour.replace(hour=10),
     )  # fmt: skip
-    return {"dag_run": run, "params": params}
+    return {"dag_run": run, "ti": SimpleNamespace(xcom_pull=lambda task_ids: None), "params": params}
 
 
 def operator(steps, name, task_id="t"):

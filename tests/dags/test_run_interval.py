@@ -1,6 +1,6 @@
 """Which interval a run works on."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
 import pytest
@@ -12,11 +12,12 @@ TRIGGERED = datetime(2026, 1, 31, 10, 17, 5, tzinfo=UTC)
 HOUR = Interval(datetime(2026, 1, 31, 9, tzinfo=UTC), datetime(2026, 1, 31, 10, tzinfo=UTC))
 
 
-def context(run_type="manual", **params):
+def context(run_type="manual", taken=None, **params):
     run = SimpleNamespace(
         run_type=run_type, data_interval_start=HOUR.start, data_interval_end=HOUR.end, run_after=TRIGGERED
     )
-    return {"dag_run": run, "params": {"from": None, "to": None} | params}
+    task = SimpleNamespace(xcom_pull=lambda task_ids: {"take_hours": taken}[task_ids])
+    return {"dag_run": run, "ti": task, "params": {"from": None, "to": None} | params}
 
 
 def interval_of(**kwargs):
@@ -28,6 +29,11 @@ def interval_of(**kwargs):
 @pytest.mark.parametrize("run_type", ["scheduled", "backfill"])
 def test_scheduled_runs_take_their_data_interval(run_type):
     assert interval_of(run_type=run_type) == HOUR
+
+
+def test_a_run_that_took_other_hours_works_on_all_of_them():
+    taken = {"from": "2026-01-31T08:00:00+00:00", "to": "2026-01-31T10:00:00+00:00"}
+    assert interval_of(run_type="backfill", taken=taken) == Interval(HOUR.start - timedelta(hours=1), HOUR.end)
 
 
 def test_by_hand_it_is_the_current_hour_up_to_the_trigger():

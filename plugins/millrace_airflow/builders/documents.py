@@ -10,7 +10,8 @@ _DOMAIN = """### {domain}: bronze to gold, every hour
 Each run works on its data interval of Kafka append time. Running it again changes nothing that was right.
 
 - **Trigger** it for a first result within the hour: `from` and `to` left empty mean the current hour up to now.
-- **Backfill** past hours with Airflow's own backfill.
+- **Backfill** past hours with Airflow's own backfill. One run takes the hours of several; the others wait for it, and
+  skip their tasks.
 - **Repair**: mend the cause, then clear the failed task with its downstream tasks.
 
 | table | owner | holds |

@@ -20,7 +20,8 @@ from millrace_airflow.failures import task_succeeded
 from millrace_airflow.operators.batch_step import BatchStepOperator
 from millrace_airflow.operators.landing_wait import LandingWaitOperator
 from millrace_airflow.operators.settled_models import SettledModelsOperator, model_group
-from millrace_airflow.run_interval import interval_params
+from millrace_airflow.operators.take_hours import DONE, TakeHoursOperator
+from millrace_airflow.run_interval import TAKE_HOURS, interval_params
 from millrace_airflow.steps import Step
 from millrace_airflow.timetable import GaplessTimetable
 
@@ -65,6 +66,7 @@ def medallion_dag(catalog: Catalog, domain: str) -> DAG:
         for source in sources:
             _leave_out_settled(catalog, source, tables)
         _end(catalog, domain, tables, owner)
+        _begin(catalog, domain, dag, owner)
     return dag
 
 
@@ -134,6 +136,17 @@ def _leave_out_settled(catalog: Catalog, source: Source, tables: dict[str, Gate]
         tables[f"silver.{source.name}"].published >> settled >> [tables[f"gold.{m.name}"].first for m in models]
 
 
+def _begin(catalog: Catalog, domain: str, dag: DAG, owner: str) -> None:
+    """Before everything else, which hours the run works for."""
+    others = dag.roots
+    sources = [source.name for source in catalog.sources if source.domain == domain]
+    page = documents.of_domain(catalog, domain)
+    take = TakeHoursOperator(
+        task_id=TAKE_HOURS, sources=sources, priority_weight=_SILVER_FIRST - 1, owner=owner, doc_md=page
+    )
+    take >> others
+
+
 def _end(catalog: Catalog, domain: str, tables: dict[str, Gate], owner: str) -> None:
     """A ledger per source, once everything it feeds has ended, well or not; the run is red where any task was.
 
@@ -141,7 +154,7 @@ def _end(catalog: Catalog, domain: str, tables: dict[str, Gate], owner: str) -> 
     """
     page = documents.of_domain(catalog, domain)
     done = EmptyOperator(
-        task_id="done", owner=owner, doc_md=page, on_success_callback=None, trigger_rule=TriggerRule.NONE_FAILED
+        task_id=DONE, owner=owner, doc_md=page, on_success_callback=None, trigger_rule=TriggerRule.NONE_FAILED
     )
     with TaskGroup("ledger", tooltip="What came in, what became of it, and whether it adds up."):
         for source in (s for s in catalog.sources if s.domain == domain):

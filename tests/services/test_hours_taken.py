@@ -1,0 +1,84 @@
+"""Which run works for which hours, on PostgreSQL."""
+
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from threading import Event, Thread
+
+import pytest
+from psycopg import Connection
+
+from millrace.control.database import apply_schema, connect
+from millrace.control.hours import give_back, has_balanced, one_at_a_time, read_taken, write_taken
+from millrace.control.ledger import Entry, write_entry
+from millrace.intervals import Interval
+from tests.stack import TestStack
+
+START = datetime(2026, 1, 31, 9, tzinfo=UTC)
+HOURS = [START + timedelta(hours=n) for n in range(3)]
+
+
+@pytest.fixture(scope="module")
+def conn(stack: TestStack) -> Iterator[Connection]:
+    stack.start("postgres")
+    with connect(stack.settings) as conn:
+        apply_schema(conn)
+        yield conn
+
+
+@pytest.fixture
+def dag() -> str:
+    return f"dag-{uuid.uuid4()}"
+
+
+def test_the_last_to_take_an_hour_has_it_and_only_that_one_gives_it_back(conn: Connection, dag: str) -> None:
+    write_taken(conn, dag, "a", HOURS)
+    write_taken(conn, dag, "b", HOURS[1:2])
+    give_back(conn, dag, "a", HOURS[1])
+    give_back(conn, dag, "a", HOURS[2])
+    assert read_taken(conn, dag) == {HOURS[0]: "a", HOURS[1]: "b"}
+    assert read_taken(conn, "another") == {}
+
+
+def test_what_was_taken_long_ago_is_forgotten(conn: Connection, dag: str) -> None:
+    write_taken(conn, dag, "a", HOURS)
+    conn.execute("UPDATE ops.hours_taken SET taken_at = now() - INTERVAL '25 hours' WHERE dag_id = %s", (dag,))
+    write_taken(conn, dag, "b", HOURS[:1])
+    assert read_taken(conn, dag) == {HOURS[0]: "b"}
+
+
+def test_one_run_at_a_time_takes_hours(stack: TestStack, conn: Connection, dag: str) -> None:
+    entered, seen = Event(), []
+
+    def another() -> None:
+        with connect(stack.settings) as second:
+            entered.set()
+            with one_at_a_time(second, dag):
+                seen.append(read_taken(second, dag))
+
+    with one_at_a_time(conn, dag):
+        thread = Thread(target=another)
+        thread.start()
+        assert entered.wait(10)
+        write_taken(conn, dag, "a", HOURS)
+    thread.join(10)
+    assert seen == [dict.fromkeys(HOURS, "a")]
+
+
+def test_an_hour_is_done_when_every_source_balances_in_it(conn: Connection) -> None:
+    run, hour = f"run-{uuid.uuid4()}", Interval(HOURS[1], HOURS[2])
+
+    def write(source: str, silver: int) -> None:
+        counts = {"kafka_acked": 2, "bronze": 2, "quarantined": 0, "duplicates": 0, "rejected": 0}
+        write_entry(conn, Entry(source, HOURS[0], HOURS[2], run, silver=silver, **counts))
+
+    one, other = f"one-{run}", f"other-{run}"
+    write(one, silver=2)
+    assert has_balanced(conn, run, [one], hour)
+    assert not has_balanced(conn, run, [one, other], hour)
+    write(other, silver=1)
+    assert not has_balanced(conn, run, [one, other], hour)
+    write(other, silver=2)
+    assert has_balanced(conn, run, [one, other], hour)
+    assert not has_balanced(conn, "another run", [one], hour)
+    assert not has_balanced(conn, run, [one], Interval(HOURS[1], HOURS[2] + timedelta(hours=1)))
