@@ -104,7 +104,7 @@ def main(
     report: Annotated[Path | None, typer.Option(help="Write what was sent as JSON.")] = None,
 ) -> None:
     """Send, wait for every acknowledgement, and report."""
-    sender = Sender(producer(bootstrap), topic)
+    sender = Sender(producer({"bootstrap.servers": bootstrap}), topic)
     began, cpu = time.time(), time.process_time()
     _at_rate(sender, rate, seconds) if rate else _at_once(sender, count)
     sender.flush()

@@ -11,6 +11,7 @@ from millrace.contracts.source import Source
 from millrace.control.offsets import committed_offsets
 from millrace.errors import TransientError
 from millrace.intervals import Interval
+from millrace.kafka import client_settings
 from millrace.settings import Settings
 
 CLOCK_SKEW = timedelta(seconds=2)
@@ -121,8 +122,8 @@ def _reader(settings: Settings) -> Iterator[Consumer]:
     """A consumer that joins no group; Kafka's errors come out as TransientError."""
     # Below log level 3 librdkafka is silent; otherwise a broker that is down fills the log with twenty lines a second.
     consumer = Consumer(
-        {
-            "bootstrap.servers": settings.kafka_bootstrap,
+        client_settings(settings)
+        | {
             "group.id": "millrace-completeness",
             "enable.auto.commit": False,
             "enable.partition.eof": True,

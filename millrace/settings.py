@@ -3,7 +3,7 @@
 import os
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from pydantic import PositiveInt, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -57,12 +57,26 @@ class Settings(BaseSettings):
 
     kafka_bootstrap: str = ""
     """Brokers as host:port, with commas between."""
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    """Kafka's security protocol."""
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] = "SCRAM-SHA-512"
+    """How clients say who they are, where the protocol has SASL in its name."""
+    kafka_user: str = ""
+    """The user that clients of Kafka are, with SASL."""
+    kafka_password: SecretStr = SecretStr("")
+    """Its password."""
+    kafka_ca: str = ""
+    """PEM file of the authority that signed the brokers' certificates, on every machine; empty: the system's own."""
     kafka_max_replication: int = 1
     """Contracts ask for a replication; a small cluster gives at most this."""
     registry_url: str = ""
     """The registry's Confluent-compatible API."""
     clickhouse_host: str = ""
     """The ClickHouse server."""
+    clickhouse_secure: bool = False
+    """Whether ClickHouse is spoken to by HTTPS."""
+    clickhouse_ca: str = ""
+    """PEM file of the authority that signed ClickHouse's certificate; empty: the well-known ones."""
     clickhouse_user: str = "millrace"
     """The user that writes to ClickHouse."""
     clickhouse_password: SecretStr = SecretStr("")
@@ -161,6 +175,21 @@ class Settings(BaseSettings):
         }
         filled = {name: default for name, default in derived.items() if not v[name]}
         return values | ports | filled | {"port_offset": offset}
+
+    @model_validator(mode="after")
+    def _ask_for_a_login(self) -> Self:
+        if "SASL" in self.kafka_security and not (self.kafka_user and self.kafka_password.get_secret_value()):
+            raise ValueError(
+                f"{PREFIX}KAFKA_SECURITY is {self.kafka_security}; expected {PREFIX}KAFKA_USER and "
+                f"{PREFIX}KAFKA_PASSWORD with it"
+            )
+        return self
+
+    @property
+    def clickhouse_url(self) -> str:
+        """Where ClickHouse answers HTTP."""
+        scheme = "https" if self.clickhouse_secure else "http"
+        return f"{scheme}://{self.clickhouse_host}:{self.clickhouse_http_port}"
 
     @property
     def postgres_dsn(self) -> str:

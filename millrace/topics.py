@@ -20,6 +20,7 @@ from millrace import names
 from millrace.contracts.catalog import Catalog
 from millrace.contracts.source import Source
 from millrace.errors import TransientError
+from millrace.kafka import client_settings
 from millrace.settings import Settings
 
 _TIMEOUT = 20
@@ -40,7 +41,7 @@ class TopicSpec:
 
 
 def admin(settings: Settings) -> AdminClient:
-    return AdminClient({"bootstrap.servers": settings.kafka_bootstrap, "socket.timeout.ms": 10_000, "log_level": 4})
+    return AdminClient(client_settings(settings) | {"socket.timeout.ms": 10_000, "log_level": 4})
 
 
 def wanted_topics(settings: Settings, catalog: Catalog) -> tuple[TopicSpec, ...]:

@@ -12,6 +12,7 @@ from rich.console import Console
 
 from millrace.contracts.catalog import catalog
 from millrace.errors import ConfigError, MillraceError
+from millrace.kafka import client_settings
 from millrace.registry import register
 from millrace.settings import settings
 from simulators.codec import encoder
@@ -56,7 +57,7 @@ def _send(name: str, plan: Plan, stop: threading.Event, truth: Path | None) -> R
     here = settings()
     source = catalog(here.project_dir).source(name)
     encode = encoder(source, register(here, source) if source.format == "avro" else None)
-    return run(source, plan, encode, here.kafka_bootstrap, stop.is_set, console.print, truth)
+    return run(source, plan, encode, client_settings(here), stop.is_set, console.print, truth)
 
 
 def _instant(text: str | None) -> float | None:

@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any, Self, TextIO
@@ -21,11 +21,11 @@ DELIVERY_TIMEOUT_MS = 600_000
 FLUSH_SECONDS = 60.0
 
 
-def producer(bootstrap: str) -> Producer:
-    """An idempotent producer: each message once, in order, acknowledged by all replicas."""
+def producer(kafka: Mapping[str, str]) -> Producer:
+    """Where `kafka` says, an idempotent producer: each message once, in order, acknowledged by all replicas."""
     return Producer(
         {
-            "bootstrap.servers": bootstrap,
+            **kafka,
             "enable.idempotence": True,
             "acks": "all",
             "compression.type": "lz4",

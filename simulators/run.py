@@ -4,7 +4,7 @@ import importlib
 import importlib.util
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -101,11 +101,12 @@ def events(source: Source, plan: Plan, encode: Encode, start: float, now: Callab
 
 
 def run(
-    source: Source, plan: Plan, encode: Encode, bootstrap: str, stopped: Callable[[], bool], say: Callable[[str], None],
+    source: Source, plan: Plan, encode: Encode, kafka: Mapping[str, str],
+    stopped: Callable[[], bool], say: Callable[[str], None],
     truth: Path | None = None,
 ) -> Report:  # fmt: skip
     """Send the plan's events until its count is reached or `stopped`, then wait for every acknowledgement."""
-    client = connect(bootstrap, source.topic.name)
+    client = connect(kafka, source.topic.name)
     start, began = time.time() if plan.start is None else plan.start, time.monotonic()
     flow = events(source, plan, encode, start, time.time)
     if plan.rate:
@@ -120,9 +121,9 @@ def run(
     )  # fmt: skip
 
 
-def connect(bootstrap: str, topic: str) -> Producer:
+def connect(kafka: Mapping[str, str], topic: str) -> Producer:
     """A producer, once the broker has answered and knows the topic."""
-    client = producer(bootstrap)
+    client, bootstrap = producer(kafka), kafka["bootstrap.servers"]
     try:
         known = client.list_topics(topic, timeout=15).topics[topic]
     except KafkaException as error:

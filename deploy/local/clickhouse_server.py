@@ -118,7 +118,7 @@ def clickhouse_server(stack: Stack) -> Part:
     embedded = (sys.executable, "-m", "deploy.local.embedded_clickhouse", str(library), str(conf / "config.xml"))
     return Part(
         name="clickhouse",
-        address=f"http://{s.clickhouse_host}:{s.clickhouse_http_port}",
+        address=s.clickhouse_url,
         command=(own, "server", f"--config-file={conf / 'config.xml'}") if own else embedded,
         ports={"clickhouse_http_port": s.clickhouse_http_port, "clickhouse_tcp_port": s.clickhouse_tcp_port},
         downloads=() if own else (CLICKHOUSE,),
@@ -131,10 +131,11 @@ def clickhouse_server(stack: Stack) -> Part:
 
 def check(settings: Settings) -> None:
     """Run a query as the user that Millrace works as."""
-    url = f"http://{settings.clickhouse_host}:{settings.clickhouse_http_port}"
     headers = {
         "X-ClickHouse-User": settings.clickhouse_user,
         "X-ClickHouse-Key": settings.clickhouse_password.get_secret_value(),
     }
-    answer = requests.post(url, data="SELECT 1", headers=headers, timeout=3)
+    answer = requests.post(
+        settings.clickhouse_url, data="SELECT 1", headers=headers, timeout=3, verify=settings.clickhouse_ca or True
+    )
     answer.raise_for_status()

@@ -6,6 +6,8 @@ from pathlib import Path
 from confluent_kafka.admin import AdminClient
 
 from deploy.local.stack import Part, Stack, java, write_file
+from millrace.kafka import client_settings
+from millrace.settings import Settings
 
 BUNDLE = "kafka"
 HEAP = "512m"
@@ -72,14 +74,14 @@ def kafka_broker(stack: Stack) -> Part:
         downloads=(BUNDLE,),
         external="kafka_bootstrap" if stack.is_external("kafka_bootstrap") else "",
         prepare=prepare,
-        check=lambda: check(s.kafka_bootstrap),
+        check=lambda: check(s),
         stop_seconds=20,
     )
 
 
-def check(bootstrap: str) -> None:
+def check(settings: Settings) -> None:
     """Ask the cluster for its metadata, which only a broker that is up and registered gives."""
-    client = AdminClient({"bootstrap.servers": bootstrap, "log_level": 0}, logger=None)
+    client = AdminClient(client_settings(settings) | {"log_level": 0}, logger=None)
     if not client.list_topics(timeout=3).brokers:
         raise ConnectionError("the broker has not registered yet")
 

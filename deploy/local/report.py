@@ -85,13 +85,12 @@ def _coloured(answer: str) -> str:
 def where_to_look(stack: Stack) -> Table:
     """The addresses, the Airflow login, and queries to begin with."""
     s = stack.settings
-    clickhouse = f"http://{s.clickhouse_host}:{s.clickhouse_http_port}"
     table = Table(box=None, show_header=False)
     table.add_row("[bold]Airflow[/]", s.airflow_url)
     table.add_row("  login", f"{s.airflow_user} / {s.airflow_password.get_secret_value()}")
     table.add_row("  streams", f"{s.airflow_url}/dags?search=stream_group")
     table.add_row("  hourly run", f"{s.airflow_url}/dags?search=medallion")
-    table.add_row("[bold]ClickHouse[/]", f"{clickhouse}/play, native port {s.clickhouse_tcp_port}")
+    table.add_row("[bold]ClickHouse[/]", f"{s.clickhouse_url}/play, native port {s.clickhouse_tcp_port}")
     table.add_row(
         "  login", f"dashboard (reads), {s.clickhouse_user} (all); passwords in {stack.state / 'secrets.env'}"
     )

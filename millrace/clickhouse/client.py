@@ -31,12 +31,14 @@ def connect(settings: Settings, database: str | None = None, *, answers_within: 
 
     `answers_within`: seconds without a byte of an answer after which a query counts as lost.
     """
-    url = f"http://{settings.clickhouse_host}:{settings.clickhouse_http_port}"
+    url, authority = settings.clickhouse_url, settings.clickhouse_ca
     try:
-        requests.get(f"{url}/ping", timeout=(_REACHED, _PINGED)).raise_for_status()
+        requests.get(f"{url}/ping", timeout=(_REACHED, _PINGED), verify=authority or True).raise_for_status()
         return clickhouse_connect.get_client(
             host=settings.clickhouse_host,
             port=settings.clickhouse_http_port,
+            secure=settings.clickhouse_secure,
+            ca_cert=authority or None,
             username=settings.clickhouse_user,
             password=settings.clickhouse_password.get_secret_value(),
             database=database or "default",

@@ -7,6 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 
 from millrace.contracts.source import Source
 from millrace.errors import TransientError
+from millrace.kafka import spark_options
 from millrace.settings import Settings
 from millrace.topics import admin
 
@@ -21,8 +22,7 @@ def read_records(
     A task holds up to `most_at_once` records in memory.
     """
     topic = source.topic.name
-    options = {
-        "kafka.bootstrap.servers": settings.kafka_bootstrap,
+    options = spark_options(settings) | {
         "subscribe": topic,
         "startingOffsets": starting_offsets(topic, partitions_of(settings, topic), resume),
         "failOnDataLoss": "true",

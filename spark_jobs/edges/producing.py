@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from confluent_kafka import KafkaException, Message, Producer
 
 from millrace.errors import TransientError
+from millrace.kafka import client_settings
 from millrace.settings import Settings
 
 Headers = Sequence[tuple[str, str | bytes | None]]
@@ -33,8 +34,8 @@ class Delivered:
 def open_producer(settings: Settings, largest: int) -> Producer:
     """An idempotent producer, which waits for all replicas; `largest`: bytes of a record with its headers."""
     return Producer(
-        {
-            "bootstrap.servers": settings.kafka_bootstrap,
+        client_settings(settings)
+        | {
             "enable.idempotence": True,
             "acks": "all",
             "compression.type": "lz4",

@@ -1,6 +1,7 @@
 """A TCP proxy between a driver and ClickHouse that can lose an answer after success, or cut a request in two."""
 
 import asyncio
+import ssl
 import threading
 from typing import Self
 
@@ -10,11 +11,11 @@ CHUNK = 1 << 16
 class Proxy:
     """Passes bytes on, until it is told to harm the next connection that carries certain words."""
 
-    def __init__(self, host: str, port: int) -> None:
+    def __init__(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> None:
         self.dropped: list[bytes] = []
         """First bytes of each answer that was lost."""
         self.cut = 0
-        self._host, self._port = host, port
+        self._host, self._port, self._tls = host, port, tls
         self._drop: bytes | None = None
         self._cut: bytes | None = None
         self._loop = asyncio.new_event_loop()
@@ -23,7 +24,7 @@ class Proxy:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        serve = asyncio.start_server(self._serve, "127.0.0.1", 0)
+        serve = asyncio.start_server(self._serve, "127.0.0.1", 0, ssl=self._tls)
         self._server = asyncio.run_coroutine_threadsafe(serve, self._loop).result(10)
         return self
 
