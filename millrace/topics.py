@@ -26,8 +26,12 @@ from millrace.settings import Settings
 _TIMEOUT = 20
 DEAD_LETTER_RETENTION = timedelta(days=30)
 RESULT_RETENTION = timedelta(days=7)
+LARGEST_RESULT = 1_048_576
+"""Bytes of one result of a stream model in its topic, with its key and Kafka's own."""
 _ROOM = 32 * 1024 * 1024
 _HEADERS = 1024 * 1024
+_FRAME = 1024
+"""What Kafka adds to a message."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +53,7 @@ def wanted_topics(settings: Settings, catalog: Catalog) -> tuple[TopicSpec, ...]
     cap = settings.kafka_max_replication
     specs = [_source_topic(s, cap) for s in catalog.sources]
     specs += [_dead_letters(s, cap) for s in catalog.sources]
-    specs += [TopicSpec(m.topic, 3, min(3, cap), _config(RESULT_RETENTION)) for m in catalog.streams if m.topic]
+    specs += [TopicSpec(m.topic, 3, min(3, cap), _results()) for m in catalog.streams if m.topic]
     return tuple(specs)
 
 
@@ -97,6 +101,10 @@ def _source_topic(source: Source, cap: int) -> TopicSpec:
 def _dead_letters(source: Source, cap: int) -> TopicSpec:
     config = _config(DEAD_LETTER_RETENTION) | {"max.message.bytes": str(largest_dead_letter(source) + _HEADERS)}
     return TopicSpec(names.dead_letter_topic(source.topic.name), 1, min(source.topic.replication, cap), config)
+
+
+def _results() -> dict[str, str]:
+    return _config(RESULT_RETENTION) | {"max.message.bytes": str(LARGEST_RESULT + _FRAME)}
 
 
 def _config(retention: timedelta) -> dict[str, str]:

@@ -39,4 +39,6 @@ class BatchRun:
         return names.table_path(self.settings.lake, layer, table)
 
     def staging(self, layer: names.Layer, table: str) -> str:
-        return names.staging_path(self.settings.lake, layer, table, _UNSAFE.sub("-", self.run_id).strip("-."))
+        """Where the run's candidate rows of this interval lie: what was staged for another one is not found."""
+        folder = f"{_UNSAFE.sub('-', self.run_id).strip('-.')}-{self.interval.key}"
+        return names.staging_path(self.settings.lake, layer, table, folder)

@@ -141,7 +141,10 @@ def _publish_rejected(run: BatchRun, source: Source, rows: DataFrame | None) -> 
 
 
 def _staged(run: BatchRun, source: Source) -> DataFrame:
-    return run.spark.read.format("delta").load(run.staging("silver", source.name))
+    staged = lake.read(run.spark, run.staging("silver", source.name))
+    if staged is None:
+        raise MillraceError(f"silver.{source.name}: nothing is staged for {run.interval}; clear the task 'stage' too")
+    return staged
 
 
 def _noted(run: BatchRun, source: Source) -> tuple[int, int]:

@@ -18,9 +18,10 @@ from millrace.contracts.model import StreamModel
 from millrace.contracts.source import Source
 from millrace.contracts.sql import columns_read, parse_model
 from millrace.settings import Settings
+from millrace.topics import LARGEST_RESULT
 from spark_jobs.edges.checkpoints import Checkpoint
 from spark_jobs.edges.live_stream import read_live
-from spark_jobs.edges.model_results import LARGEST_RESULT, ModelTable, ResultTopic
+from spark_jobs.edges.model_results import ModelTable, ResultTopic
 from spark_jobs.stream_app import QuerySpec, StreamApp
 from spark_jobs.transforms.live_rows import restored
 from spark_jobs.transforms.progress import observed_live

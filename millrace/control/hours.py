@@ -9,26 +9,34 @@ from psycopg import Connection
 from millrace.intervals import Interval
 
 _FORGOTTEN_AFTER = timedelta(days=1)
-"""By then a run that has been waiting for its turn all the while does its own work rather than trust what was done."""
+_DONE_FOR = timedelta(hours=1)
+"""So long the run of an hour may come after the one that did its work; later it is asked for something new."""
 
 
 @contextmanager
 def one_at_a_time(conn: Connection, dag_id: str) -> Iterator[None]:
     """No other run of the DAG takes hours meanwhile; what the block writes is written whole, or not at all."""
     with conn.transaction():
+        conn.execute("SET LOCAL statement_timeout = '5min'")
         conn.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"hours of {dag_id}",))
         yield
 
 
 def read_taken(conn: Connection, dag_id: str) -> dict[datetime, str]:
     """By start of the hour, the run that took it."""
-    conn.execute("DELETE FROM ops.hours_taken WHERE taken_at < now() - %s", (_FORGOTTEN_AFTER,))
-    found = conn.execute("SELECT interval_start, taken_by FROM ops.hours_taken WHERE dag_id = %s", (dag_id,))
+    found = conn.execute(
+        "SELECT interval_start, taken_by FROM ops.hours_taken WHERE dag_id = %s AND taken_at > now() - %s",
+        (dag_id, _FORGOTTEN_AFTER),
+    )
     return dict(found.fetchall())
 
 
 def write_taken(conn: Connection, dag_id: str, run_id: str, hours: Collection[datetime]) -> None:
-    """From now on `run_id` works for these hours."""
+    """From now on `run_id` works for these hours, and for no others."""
+    conn.execute(
+        "DELETE FROM ops.hours_taken WHERE dag_id = %s AND (taken_by = %s OR taken_at < now() - %s)",
+        (dag_id, run_id, _FORGOTTEN_AFTER),
+    )
     with conn.cursor() as cursor:
         cursor.executemany(
             """INSERT INTO ops.hours_taken (dag_id, interval_start, taken_by) VALUES (%s, %s, %s)
@@ -46,13 +54,18 @@ def give_back(conn: Connection, dag_id: str, run_id: str, hour: datetime) -> Non
     )
 
 
-def has_balanced(conn: Connection, run_id: str, sources: Collection[str], interval: Interval) -> bool:
-    """Whether the run wrote for each of the sources a line of the ledger that covers the interval, and balances."""
+def has_done(conn: Connection, dag_id: str, run_id: str, sources: Collection[str], hour: Interval) -> bool:
+    """Whether the run, since it took the hour, wrote for each source a line of the ledger that covers it and balances.
+
+    False where that is long ago.
+    """
     found = conn.execute(
-        """SELECT count(DISTINCT source) FROM ops.ledger
-           WHERE run_id = %s AND source = ANY(%s) AND interval_start <= %s AND interval_end >= %s
-             AND cardinality(problems) = 0""",
-        (run_id, list(sources), interval.start, interval.end),
+        """SELECT count(DISTINCT l.source)
+           FROM ops.ledger AS l JOIN ops.hours_taken AS t ON t.taken_by = l.run_id AND l.written_at >= t.taken_at
+           WHERE t.dag_id = %s AND t.interval_start = %s AND l.run_id = %s AND l.source = ANY(%s)
+             AND l.interval_start <= %s AND l.interval_end >= %s
+             AND cardinality(l.problems) = 0 AND l.written_at > now() - %s""",
+        (dag_id, hour.start, run_id, list(sources), hour.start, hour.end, _DONE_FOR),
     ).fetchone()
     assert found is not None
     return bool(found[0] == len(sources))

@@ -15,7 +15,8 @@ _NEXT_STEP = {
     "first and clear it with everything downstream. Where none did, see *The ledger does not balance* in "
     "docs/operating.md.",
     DataError: "The data broke a rule, and retrying changes nothing; nothing of this step was published. Mend what the "
-    "message above names, then clear the tasks of this table from `stage` on.",
+    "message above names, then clear the tasks of this table from `stage` on. A run that took several hours: clear it "
+    "whole, and it works for its own alone.",
     ConfigError: "A contract or a setting is wrong. Mend it (`millrace check` shows file and line), then clear this "
     "task.",
     StreamGroupDown: "The streams are down; records wait in Kafka, none is lost. Mend the cause that the log above "

@@ -41,7 +41,7 @@ _SHARED = {
     "spark.sql.sources.parallelPartitionDiscovery.parallelism": "8",
     # The pseudonym key travels in plans as a pair of 64-byte literals.
     "spark.sql.redaction.string.regex": "X'[0-9A-Fa-f]{128}'|0x[0-9A-Fa-f]{128}",
-    "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|pseudonym",
+    "spark.redaction.regex": "(?i)secret|password|token|access[.]?key|pseudonym|jaas",
 }
 _STREAM = {
     # Small batches, several a second: what adaptive planning could win there costs more than it brings.

@@ -16,12 +16,11 @@ from millrace.contracts.avro import Column
 from millrace.contracts.model import StreamModel
 from millrace.errors import ConfigError
 from millrace.settings import Settings
+from millrace.topics import LARGEST_RESULT
 from spark_jobs.edges.clients import Clients
 from spark_jobs.edges.producing import Outgoing, open_producer, refuse_failures, send
 
 _VERSION = "_version"
-LARGEST_RESULT = 1_048_576
-"""Bytes of one result in its topic, with its key and Kafka's own."""
 _FRAME = 1024
 _GENERATION_BITS = 40
 """A version is a generation of the query, then the number of the batch."""

@@ -9,7 +9,7 @@ import pytest
 from psycopg import Connection
 
 from millrace.control.database import apply_schema, connect
-from millrace.control.hours import give_back, has_balanced, one_at_a_time, read_taken, write_taken
+from millrace.control.hours import give_back, has_done, one_at_a_time, read_taken, write_taken
 from millrace.control.ledger import Entry, write_entry
 from millrace.intervals import Interval
 from tests.stack import TestStack
@@ -40,6 +40,12 @@ def test_the_last_to_take_an_hour_has_it_and_only_that_one_gives_it_back(conn: C
     assert read_taken(conn, "another") == {}
 
 
+def test_who_takes_hours_again_leaves_those_of_before(conn: Connection, dag: str) -> None:
+    write_taken(conn, dag, "a", HOURS)
+    write_taken(conn, dag, "a", HOURS[:1])
+    assert read_taken(conn, dag) == {HOURS[0]: "a"}
+
+
 def test_what_was_taken_long_ago_is_forgotten(conn: Connection, dag: str) -> None:
     write_taken(conn, dag, "a", HOURS)
     conn.execute("UPDATE ops.hours_taken SET taken_at = now() - INTERVAL '25 hours' WHERE dag_id = %s", (dag,))
@@ -65,20 +71,30 @@ def test_one_run_at_a_time_takes_hours(stack: TestStack, conn: Connection, dag: 
     assert seen == [dict.fromkeys(HOURS, "a")]
 
 
-def test_an_hour_is_done_when_every_source_balances_in_it(conn: Connection) -> None:
+def test_an_hour_is_done_when_every_source_balances_in_it(conn: Connection, dag: str) -> None:
     run, hour = f"run-{uuid.uuid4()}", Interval(HOURS[1], HOURS[2])
 
-    def write(source: str, silver: int) -> None:
+    def write(source: str, silver: int, *, ago: timedelta = timedelta()) -> None:
         counts = {"kafka_acked": 2, "bronze": 2, "quarantined": 0, "duplicates": 0, "rejected": 0}
-        write_entry(conn, Entry(source, HOURS[0], HOURS[2], run, silver=silver, **counts))
+        at = datetime.now(UTC) - ago
+        write_entry(conn, Entry(source, HOURS[0], HOURS[2], run, silver=silver, written_at=at, **counts))
+
+    def done(*sources: str, run: str = run, hour: Interval = hour) -> bool:
+        return has_done(conn, dag, run, sources, hour)
 
     one, other = f"one-{run}", f"other-{run}"
+    write(one, silver=2, ago=timedelta(minutes=1))
+    write_taken(conn, dag, run, HOURS)
+    assert not done(one), "that was before it took the hours"
     write(one, silver=2)
-    assert has_balanced(conn, run, [one], hour)
-    assert not has_balanced(conn, run, [one, other], hour)
+    assert done(one)
+    assert not done(one, other)
     write(other, silver=1)
-    assert not has_balanced(conn, run, [one, other], hour)
+    assert not done(one, other)
     write(other, silver=2)
-    assert has_balanced(conn, run, [one, other], hour)
-    assert not has_balanced(conn, "another run", [one], hour)
-    assert not has_balanced(conn, run, [one], Interval(HOURS[1], HOURS[2] + timedelta(hours=1)))
+    assert done(one, other)
+    assert not done(one, run="another")
+    assert not done(one, hour=Interval(HOURS[1], HOURS[2] + timedelta(hours=1)))
+    conn.execute("UPDATE ops.hours_taken SET taken_at = now() - INTERVAL '3 hours' WHERE taken_by = %s", (run,))
+    write(one, silver=2, ago=timedelta(hours=2))
+    assert not done(one), "that was long ago"

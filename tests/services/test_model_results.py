@@ -6,9 +6,10 @@ import uuid
 import pyarrow as pa
 import pytest
 from confluent_kafka import Consumer
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import NewTopic
 
-from spark_jobs.edges.model_results import LARGEST_RESULT, ResultTopic
+from millrace.topics import LARGEST_RESULT, admin
+from spark_jobs.edges.model_results import ResultTopic
 from tests.services.platform import await_that
 from tests.stack import TestStack
 
@@ -17,7 +18,8 @@ from tests.stack import TestStack
 def topic(stack: TestStack) -> str:
     stack.start("kafka")
     name = f"results-{uuid.uuid4()}"
-    AdminClient({"bootstrap.servers": stack.settings.kafka_bootstrap}).create_topics([NewTopic(name)])[name].result(30)
+    kafka = admin(stack.settings)
+    kafka.create_topics([NewTopic(name)])[name].result(30)
     return name
 
 

@@ -1,33 +1,31 @@
 """The first task of a run: which hours it works for, or which other run works for its hour."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any, NoReturn
 
-from airflow.providers.standard.triggers.external_task import DagStateTrigger
 from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 from psycopg import Connection
 
 from millrace.control.alerts import open_alerts, resolve_alerts
 from millrace.control.database import connect
-from millrace.control.hours import give_back, has_balanced, one_at_a_time, read_taken, write_taken
+from millrace.control.hours import give_back, has_done, one_at_a_time, read_taken, write_taken
 from millrace.intervals import Interval
 from millrace.settings import settings
 from millrace_airflow.hours import starts, together
 from millrace_airflow.run_interval import interval_of, scheduled_interval
+from millrace_airflow.triggers.run_end import RunEndTrigger
 
 DONE = "done"
 """The task that ends a run, and is left when another run does the work."""
-_AT_WORK, _ENDED = ["queued", "running"], ["success", "failed"]
-_LOOK_EVERY = 5.0
 
 
 class TakeHoursOperator(BaseOperator):
-    """Takes the run's hour together with neighbours whose runs wait; where another took it, waits for that one.
+    """In a backfill, takes the run's hour with neighbours that wait; where another took it, waits for that one.
 
     A run whose hour another has refined, with a ledger that balances, skips its tasks. Where the other fails, each run
-    works for its own hour alone: a bad hour holds up no good one.
+    works for its own hour alone: a bad hour holds up no good one. So does a run that is cleared.
     """
 
     ui_color = "#eeeeee"
@@ -38,27 +36,37 @@ class TakeHoursOperator(BaseOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """The interval that all tasks of the run work on."""
-        own = scheduled_interval(context)
+        own, run = scheduled_interval(context), context["dag_run"]
         if own is None:
             return _told(interval_of(context))
-        dag_id, run_id, task = context["dag_run"].dag_id, context["dag_run"].run_id, context["ti"]
         with connect(settings()) as conn:
-            with one_at_a_time(conn, dag_id):
-                taken = read_taken(conn, dag_id)
+            with one_at_a_time(conn, run.dag_id):
+                taken = read_taken(conn, run.dag_id)
                 other = taken.get(own.start)
-                if other is None or other == run_id:
-                    return self._take(conn, context, together(own, _waiting(task, dag_id, run_id, taken), _most()))
-            state = task.get_dagrun_state(dag_id=dag_id, run_id=other)
-            if state in _AT_WORK:
-                self._await(dag_id, other)
-            if state == "success" and has_balanced(conn, other, self.sources, own):
+                if other is None and run.run_type == "backfill":
+                    return self._take(conn, context, self._together(context, own, taken))
+            if other is None or other == run.run_id or run.run_type != "backfill":
+                return self._take(conn, context, own)
+            if _runs(context, ["running"], run_ids=[other]):
+                self._await(run.dag_id, other)
+            if _runs(context, ["success"], run_ids=[other]) and has_done(conn, run.dag_id, other, self.sources, own):
                 self._leave(conn, context, own, other)
-            self.log.warning("%s took this hour and ended as '%s'; this run works for it alone", other, state)
+            self.log.warning("%s took this hour and has not done its work; this run works for it alone", other)
             return self._take(conn, context, own)
 
     def execute_complete(self, context: Context, event: object = None) -> dict[str, Any]:
-        """The run that took the hour has ended: see how."""
+        """The run that took the hour is no longer at work: see how it ended."""
         return self.execute(context)
+
+    def _together(self, context: Context, own: Interval, taken: dict[datetime, str]) -> Interval:
+        """The hour with its neighbours that wait for a run, and for which none works."""
+
+        def waits(hour: datetime) -> bool:
+            if hour in taken and _runs(context, ["running"], run_ids=[taken[hour]]):
+                return False
+            return _runs(context, ["queued", "running"], logical_dates=[hour])
+
+        return together(own, waits, settings().hours_together)
 
     def _take(self, conn: Connection, context: Context, interval: Interval) -> dict[str, Any]:
         own, run = scheduled_interval(context), context["dag_run"]
@@ -70,8 +78,7 @@ class TakeHoursOperator(BaseOperator):
 
     def _await(self, dag_id: str, other: str) -> NoReturn:
         self.log.info("%s works for this hour too; waiting for its end", other)
-        trigger = DagStateTrigger(dag_id, _ENDED, [other], poll_interval=_LOOK_EVERY)  # type: ignore[arg-type]
-        self.defer(trigger=trigger, method_name="execute_complete")
+        self.defer(trigger=RunEndTrigger(dag_id, other), method_name="execute_complete")
 
     def _leave(self, conn: Connection, context: Context, own: Interval, other: str) -> NoReturn:
         """Skip everything; what an earlier attempt of this run has complained of is done now."""
@@ -85,22 +92,9 @@ class TakeHoursOperator(BaseOperator):
         raise DownstreamTasksSkipped(tasks=tasks)  # type: ignore[no-untyped-call]
 
 
-def _waiting(task: Any, dag_id: str, run_id: str, taken: dict[datetime, str]) -> Callable[[datetime], bool]:
-    """Whether a run waits for an hour that nobody works for; an hour that this run took before is its own."""
-
-    def waits(hour: datetime) -> bool:
-        holder = taken.get(hour)
-        if holder == run_id:
-            return True
-        if holder is not None and task.get_dagrun_state(dag_id=dag_id, run_id=holder) in _AT_WORK:
-            return False
-        return bool(task.get_dr_count(dag_id=dag_id, logical_dates=[hour], states=_AT_WORK))
-
-    return waits
-
-
-def _most() -> int:
-    return settings().hours_together
+def _runs(context: Context, states: list[str], **which: Any) -> bool:
+    """Whether such a run of this DAG is in one of these states; one that was deleted is in none."""
+    return bool(context["ti"].get_dr_count(dag_id=context["dag_run"].dag_id, states=states, **which))
 
 
 def _told(interval: Interval) -> dict[str, str]:
