@@ -110,7 +110,12 @@ def test_it_works_alone_where_the_other_has_not_done_it(platform, take, state, d
     assert platform.taken == {OWN: "me", NEXT: "other"}
 
 
-def test_cleared_it_works_alone(platform, take):
+def test_asked_again_for_its_own_hour_it_takes_neighbours_too(platform, take):
+    platform.taken, platform.states = {OWN: "me"}, {NEXT: "queued"}
+    assert take() == [OWN, NEXT]
+
+
+def test_cleared_after_it_took_others_it_works_alone(platform, take):
     platform.taken, platform.states = {OWN: "me", NEXT: "me"}, {NEXT: "queued"}
     assert take() == [OWN]
     assert platform.taken == {OWN: "me"}

@@ -25,7 +25,7 @@ class TakeHoursOperator(BaseOperator):
     """In a backfill, takes the run's hour with neighbours that wait; where another took it, waits for that one.
 
     A run whose hour another has refined, with a ledger that balances, skips its tasks. Where the other fails, each run
-    works for its own hour alone: a bad hour holds up no good one. So does a run that is cleared.
+    works for its own hour alone: a bad hour holds up no good one. So does the one that failed, once it is cleared.
     """
 
     ui_color = "#eeeeee"
@@ -42,10 +42,11 @@ class TakeHoursOperator(BaseOperator):
         with connect(settings()) as conn:
             with one_at_a_time(conn, run.dag_id):
                 taken = read_taken(conn, run.dag_id)
-                other = taken.get(own.start)
-                if other is None and run.run_type == "backfill":
+                other = taken.get(own.start, run.run_id)
+                tried = list(taken.values()).count(run.run_id) > 1
+                if other == run.run_id and not tried and run.run_type == "backfill":
                     return self._take(conn, context, self._together(context, own, taken))
-            if other is None or other == run.run_id or run.run_type != "backfill":
+            if other == run.run_id or run.run_type != "backfill":
                 return self._take(conn, context, own)
             if _runs(context, ["running"], run_ids=[other]):
                 self._await(run.dag_id, other)
