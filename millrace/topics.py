@@ -28,10 +28,10 @@ DEAD_LETTER_RETENTION = timedelta(days=30)
 RESULT_RETENTION = timedelta(days=7)
 LARGEST_RESULT = 1_048_576
 """Bytes of one result of a stream model in its topic, with its key and Kafka's own."""
+FRAME = 1024
+"""Bytes that Kafka adds to a message, at most."""
 _ROOM = 32 * 1024 * 1024
 _HEADERS = 1024 * 1024
-_FRAME = 1024
-"""What Kafka adds to a message."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _dead_letters(source: Source, cap: int) -> TopicSpec:
 
 
 def _results() -> dict[str, str]:
-    return _config(RESULT_RETENTION) | {"max.message.bytes": str(LARGEST_RESULT + _FRAME)}
+    return _config(RESULT_RETENTION) | {"max.message.bytes": str(LARGEST_RESULT + FRAME)}
 
 
 def _config(retention: timedelta) -> dict[str, str]:

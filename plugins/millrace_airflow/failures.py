@@ -5,8 +5,10 @@ from typing import Any
 
 import structlog
 from airflow.sdk import Context, ExceptionRetryPolicy, RetryAction, RetryRule
+from psycopg import Connection
 
 from millrace import names
+from millrace.control.alerts import open_alerts, resolve_alerts
 from millrace.errors import ConfigError, DataError, FencedError, Unbalanced
 from millrace_airflow.supervision import StreamGroupDown
 
@@ -83,10 +85,21 @@ def task_succeeded(context: Context) -> None:
     all_clear(settings(), "task_failed", _subject(context))
 
 
+def resolve_failures_of(conn: Connection, dag_id: str, run_id: str, by: str) -> None:
+    """Resolve what failed tasks of a run have opened: another run has done their work."""
+    for alert in open_alerts(conn, "task_failed"):
+        if alert.subject.startswith(f"{dag_id}.") and alert.subject.endswith(_of_run(run_id)):
+            resolve_alerts(conn, "task_failed", alert.subject, by)
+
+
 def _subject(context: Context) -> str:
     """The task; and the run, where each run has work of its own, which no other run makes good."""
     task = f"{context['ti'].dag_id}.{context['ti'].task_id}"
-    return f"{task}, {context['ti'].run_id}" if _each_run_counts(context) else task
+    return task + _of_run(context["ti"].run_id) if _each_run_counts(context) else task
+
+
+def _of_run(run_id: str) -> str:
+    return f", {run_id}"
 
 
 def _each_run_counts(context: Context) -> bool:

@@ -16,12 +16,11 @@ from millrace.contracts.avro import Column
 from millrace.contracts.model import StreamModel
 from millrace.errors import ConfigError
 from millrace.settings import Settings
-from millrace.topics import LARGEST_RESULT
+from millrace.topics import FRAME, LARGEST_RESULT
 from spark_jobs.edges.clients import Clients
 from spark_jobs.edges.producing import Outgoing, open_producer, refuse_failures, send
 
 _VERSION = "_version"
-_FRAME = 1024
 _GENERATION_BITS = 40
 """A version is a generation of the query, then the number of the batch."""
 
@@ -111,7 +110,7 @@ class ResultTopic:
 
 def fits(result: Outgoing) -> bool:
     """Whether a message can hold the result."""
-    return len(result.key or b"") + len(result.value or b"") + _FRAME <= LARGEST_RESULT
+    return len(result.key or b"") + len(result.value or b"") + FRAME <= LARGEST_RESULT
 
 
 def _text(value: Any) -> str:

@@ -35,6 +35,4 @@ def test_no_more_than_asked_for_and_later_ones_first():
 
 
 def test_every_hour_has_its_start():
-    from millrace_airflow.hours import starts
-
-    assert starts(Interval(START - HOUR, START + 2 * HOUR), HOUR) == [START - HOUR, START, START + HOUR]
+    assert Interval(START - HOUR, START + 2 * HOUR).hours() == (START - HOUR, START, START + HOUR)

@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from millrace.intervals import Interval
+
 HOUR = timedelta(hours=1)
 OWN = datetime(2026, 1, 31, 9, tzinfo=UTC)
 NEXT, LAST = OWN + HOUR, OWN + 2 * HOUR
@@ -28,7 +30,7 @@ def platform(monkeypatch):
         "write_taken": write,
         "give_back": lambda _conn, _dag, run, hour: seen.given_back.append((run, hour)),
         "has_done": lambda *_: seen.done,
-        "open_alerts": lambda *_: [],
+        "resolve_failures_of": lambda *_, by: None,
     }
     for name, fake in fakes.items():
         monkeypatch.setattr(module, name, fake)
@@ -57,8 +59,7 @@ def take(platform):
         )  # fmt: skip
         params = {"from": None, "to": None}
         told = task.execute({"dag_run": run, "ti": SimpleNamespace(get_dr_count=count), "params": params})
-        start, end = (datetime.fromisoformat(told[key]) for key in ("from", "to"))
-        return [start + n * HOUR for n in range((end - start) // HOUR)]
+        return list(Interval.parse(told["from"], told["to"]).hours())
 
     return taken
 

@@ -1,14 +1,13 @@
 """Which run works for which hours, on PostgreSQL."""
 
 import uuid
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from threading import Event, Thread
 
 import pytest
 from psycopg import Connection
 
-from millrace.control.database import apply_schema, connect
+from millrace.control.database import connect
 from millrace.control.hours import give_back, has_done, one_at_a_time, read_taken, write_taken
 from millrace.control.ledger import Entry, write_entry
 from millrace.intervals import Interval
@@ -16,14 +15,6 @@ from tests.stack import TestStack
 
 START = datetime(2026, 1, 31, 9, tzinfo=UTC)
 HOURS = [START + timedelta(hours=n) for n in range(3)]
-
-
-@pytest.fixture(scope="module")
-def conn(stack: TestStack) -> Iterator[Connection]:
-    stack.start("postgres")
-    with connect(stack.settings) as conn:
-        apply_schema(conn)
-        yield conn
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """The lease of a stream group, on PostgreSQL: one driver at a time, and an old one learns that it is fenced."""
 
 import uuid
-from collections.abc import Iterator
 
 import pytest
 from psycopg import Connection
 
-from millrace.control.database import apply_schema, connect
 from millrace.control.groups import (
     Lease,
     acquire,
@@ -21,17 +19,8 @@ from millrace.control.groups import (
 from millrace.control.offsets import commit_offsets, committed_offsets
 from millrace.errors import FencedError
 from tests.services.platform import await_that
-from tests.stack import TestStack
 
 SHORT = 0.3
-
-
-@pytest.fixture(scope="module")
-def conn(stack: TestStack) -> Iterator[Connection]:
-    stack.start("postgres")
-    with connect(stack.settings) as conn:
-        apply_schema(conn)
-        yield conn
 
 
 @pytest.fixture

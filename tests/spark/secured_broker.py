@@ -16,7 +16,8 @@ from millrace.settings import Settings
 from tests.certificate import write_certificate
 from tests.services.platform import await_that
 
-HOST, USER, PASSWORD = "127.0.0.1", "mill", r'sl"ui\ce'
+HOST, USER = "127.0.0.1", "mill"
+PASSWORD, QUOTED = r'sl"ui\ce', r'"sl\"ui\\ce"'
 
 
 @contextmanager
@@ -65,8 +66,7 @@ def _answers(settings: Settings) -> bool:
 
 
 def _properties(port: int, controller: int, folder: Path) -> str:
-    password = f'"{_escaped(PASSWORD)}"'
-    plain = f"{LOGIN_MODULES['PLAIN']} required username={USER} password={password} user_{USER}={password};"
+    plain = f"{LOGIN_MODULES['PLAIN']} required username={USER} password={QUOTED} user_{USER}={QUOTED};"
     own = {
         "listeners": f"SECURED://{HOST}:{port},CONTROLLER://{HOST}:{controller}",
         "advertised.listeners": f"SECURED://{HOST}:{port}",
@@ -83,10 +83,6 @@ def _properties(port: int, controller: int, folder: Path) -> str:
     }
     lines = "".join(f"{key}={str(value).replace(chr(92), chr(92) * 2)}\n" for key, value in own.items())
     return server_properties(HOST, port, controller, folder / "data") + lines
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace('"', '\\"')
 
 
 def _free_ports(count: int) -> list[int]:

@@ -8,12 +8,12 @@ from airflow.sdk import BaseOperator, Context
 from airflow.sdk.exceptions import DownstreamTasksSkipped
 from psycopg import Connection
 
-from millrace.control.alerts import open_alerts, resolve_alerts
 from millrace.control.database import connect
 from millrace.control.hours import give_back, has_done, one_at_a_time, read_taken, write_taken
 from millrace.intervals import Interval
 from millrace.settings import settings
-from millrace_airflow.hours import starts, together
+from millrace_airflow.failures import resolve_failures_of
+from millrace_airflow.hours import together
 from millrace_airflow.run_interval import interval_of, scheduled_interval
 from millrace_airflow.triggers.run_end import RunEndTrigger
 
@@ -70,9 +70,7 @@ class TakeHoursOperator(BaseOperator):
         return together(own, waits, settings().hours_together)
 
     def _take(self, conn: Connection, context: Context, interval: Interval) -> dict[str, Any]:
-        own, run = scheduled_interval(context), context["dag_run"]
-        assert own is not None
-        hours = starts(interval, own.end - own.start)
+        run, hours = context["dag_run"], interval.hours()
         write_taken(conn, run.dag_id, run.run_id, hours)
         self.log.info("this run works for %s; hours taken together: %d", interval, len(hours))
         return _told(interval)
@@ -86,9 +84,7 @@ class TakeHoursOperator(BaseOperator):
         run = context["dag_run"]
         self.log.info("%s has refined this hour, and its ledger balances; clear this run to have it done again", other)
         give_back(conn, run.dag_id, other, own.start)
-        for alert in open_alerts(conn, "task_failed"):
-            if alert.subject.endswith(f", {run.run_id}") and alert.subject.startswith(f"{run.dag_id}."):
-                resolve_alerts(conn, "task_failed", alert.subject, by=other)
+        resolve_failures_of(conn, run.dag_id, run.run_id, by=other)
         tasks = sorted(self.get_flat_relative_ids(upstream=False) - {DONE})
         raise DownstreamTasksSkipped(tasks=tasks)  # type: ignore[no-untyped-call]
 
