@@ -1,5 +1,7 @@
 """Bronze as batch work sees it: the rows of an interval, judged; landing alone writes it."""
 
+from collections.abc import Callable
+
 from pyspark.sql import DataFrame, functions as F
 
 from millrace.contracts.columns import REASON, bronze_columns
@@ -27,10 +29,17 @@ def bronze_rows(run: BatchRun, source: Source, interval: Interval) -> DataFrame:
     return conform(bronze, columns).where(lake.in_hours_of(interval)).where(lake.appended_in(interval))
 
 
-def judged_rows(run: BatchRun, source: Source, interval: Interval) -> DataFrame:
-    """The interval's bronze rows after the source's own refinement, each with the reason to refuse it, or null."""
-    own = read_refinement(source)
-    return bronze_rows(run, source, interval).transform(own.refine).transform(judge, source, own.reject_rules)
+def refined_rows(run: BatchRun, source: Source, interval: Interval) -> DataFrame:
+    """The interval's bronze rows after the source's own refinement."""
+    return bronze_rows(run, source, interval).transform(read_refinement(source).refine)
+
+
+def judged_rows(
+    run: BatchRun, source: Source, interval: Interval, pick: Callable[[DataFrame], DataFrame] | None = None
+) -> DataFrame:
+    """The interval's refined rows, or those that `pick` leaves of them, with the reason to refuse them, or null."""
+    refined = refined_rows(run, source, interval)
+    return judge(pick(refined) if pick else refined, source, read_refinement(source).reject_rules)
 
 
 def acceptable(judged: DataFrame) -> DataFrame:

@@ -131,10 +131,17 @@ def _publish(run: BatchRun, model: GoldModel, values: Values) -> GoldPublished:
 
 
 def _insert(run: BatchRun, model: GoldModel, values: Values) -> int:
-    match = f"{gold_sql.among(f't.`{model.partition}`', values)} AND {gold_sql.same(model.insert_key)}"
-    if "append_time" in _staged(run, model).columns:
-        match += f" AND {lake.appended_in(run.interval, 't')}"
-    return lake.insert_missing(run.spark, run.path("gold", model.name), run.staging("gold", model.name), match)
+    staged = _staged(run, model)
+    by_time = "append_time" in staged.columns
+
+    def within(alias: str) -> str:
+        column = f"{alias}.`{model.partition}`" if alias else f"`{model.partition}`"
+        touched_only = gold_sql.among(column, values)
+        return f"{touched_only} AND {lake.appended_in(run.interval, alias)}" if by_time else touched_only
+
+    path, candidates = run.path("gold", model.name), lake.table(run.staging("gold", model.name))
+    match = gold_sql.same(model.insert_key)
+    return lake.insert_missing(run.spark, path, candidates, staged.count(), match, within)
 
 
 def _upsert(run: BatchRun, model: GoldModel) -> int:

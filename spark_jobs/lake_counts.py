@@ -10,7 +10,7 @@ from millrace.names import Layer
 from spark_jobs.batch import BatchRun
 from spark_jobs.bronze import acceptable, bronze_rows, judged_rows
 from spark_jobs.edges import lake
-from spark_jobs.silver import fresh_rows
+from spark_jobs.silver import candidate_rows
 
 _POSITION = ("kafka_partition", "kafka_offset")
 
@@ -38,13 +38,12 @@ def count_lake(run: BatchRun, source: Source) -> LakeCounts:
     Staging folders live a day; for an older run, what would be staged is worked out again.
     """
     bronze, quarantine = bronze_rows(run, source, run.interval), _rows(run, "quarantine", source)
-    staged = lake.read(run.spark, run.staging("silver", source.name))
     frames = {
         "bronze": bronze,
         "quarantined": quarantine,
         "distinct": _positions(bronze, quarantine),
         "acceptable": acceptable(judged_rows(run, source, run.interval)),
-        "fresh": fresh_rows(run, source) if staged is None else staged,
+        "fresh": candidate_rows(run, source),
         "silver": _rows(run, "silver", source),
     }
     counted = [_counted(name, frame) for name, frame in frames.items() if frame is not None]

@@ -7,29 +7,40 @@ silver depends on bronze alone: not on the order in which hours are refined, nor
 
 import json
 import logging
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import reduce
+from functools import partial, reduce
 
 from pyspark.sql import DataFrame, functions as F
 
 from millrace.contracts.columns import REASON, STAGE, bronze_columns, silver_columns
 from millrace.contracts.source import Source
 from millrace.errors import MillraceError
-from millrace.intervals import Interval
 from spark_jobs.audit import audit
 from spark_jobs.batch import BatchRun
-from spark_jobs.bronze import acceptable, judged_rows
+from spark_jobs.bronze import judged_rows
 from spark_jobs.edges import lake
 from spark_jobs.edges.quarantine_index import index_rejected
 from spark_jobs.gates.result import GateResult
+from spark_jobs.repeats import Suspects, at_hand, doubtful_rows, find_suspects, repeated_rows
 from spark_jobs.transforms.pii import pseudonymise
-from spark_jobs.transforms.silver import contradictions, drop_repeats, drop_seen, shape
+from spark_jobs.transforms.silver import (
+    FRESH,
+    OUTCOME,
+    REFUSED,
+    REPEATED,
+    REPEATED_ID,
+    contradictions,
+    shape,
+    sort_out,
+)  # fmt: skip
 
 log = logging.getLogger(__name__)
 PARTITION = "event_date"
-_POSITION = ("kafka_partition", "kafka_offset")
-_MOST_BROADCAST = 500_000
+_ROWS_OF_A_FILE = 1_000_000
+"""At most so many in silver; a stage has no shuffle, so without a word it would make a file of each file of bronze."""
 
 
 @dataclass(frozen=True)
@@ -55,44 +66,58 @@ class Published:
 
 
 def stage_silver(run: BatchRun, name: str) -> Staged:
-    """Refine the interval's bronze rows to candidate rows, aside."""
+    """Sort the interval's bronze rows out: the fresh ones refined to candidate rows, aside; the others counted."""
     source = run.catalog.source(name)
     key = run.settings.pseudonym_key.get_secret_value().encode()
-    judged = judged_rows(run, source, run.interval)
-    bronze, refused = judged.agg(F.count("*"), F.count(REASON.name)).collect()[0]
-    candidates = fresh_rows(run, source).transform(pseudonymise, source, key)
-    note = json.dumps({"acceptable": bronze - refused, "refused": refused})
-    lake.write_aside(candidates.transform(shape, source, datetime.now(UTC)), run.staging("silver", name), note=note)
-    fresh = _staged(run, source).count()
-    staged = Staged(bronze, fresh, bronze - refused - fresh, refused)
+    suspects = find_suspects(run, source)
+    refined = sorted_rows(run, source, suspects).transform(pseudonymise, source, key)
+    note = json.dumps({"hours": suspects.hours})
+    tasks = max(int(run.spark.conf.get("spark.sql.shuffle.partitions") or 1), suspects.rows // _ROWS_OF_A_FILE)
+    silver = refined.transform(shape, source, datetime.now(UTC)).coalesce(tasks)
+    lake.write_aside(silver, _aside(run, name), OUTCOME, note=note)
+    counts, _ = _outcomes(run, name)
+    staged = Staged(sum(counts.values()), counts[FRESH], counts[REPEATED], counts[REFUSED])
     log.info("silver.%s, %s: %s", name, run.interval, staged)
     return staged
 
 
 def gate_silver(run: BatchRun, name: str) -> GateResult:
     """Judge the candidate rows by the source's silver suite."""
-    return audit(run, "silver", name, _staged(run, run.catalog.source(name)))
+    return audit(run, "silver", name, run.spark.sql(f"SELECT * FROM {_candidates(run, name)}"))
 
 
 def publish_silver(run: BatchRun, name: str) -> Published:
     """Insert the candidates that silver lacks, write down the rejected rows, and index them in ClickHouse."""
     source = run.catalog.source(name)
+    candidates, counts, days = _candidates(run, name), *_outcomes(run, name)
     ensure_silver(run, source)
-    inserted = lake.insert_missing(
-        run.spark, run.path("silver", name), run.staging("silver", name), _same_event(run.interval, source)
-    )
-    days = {str(row[PARTITION]): row["count"] for row in _staged(run, source).groupBy(PARTITION).count().collect()}
-    rejected = _publish_rejected(run, source, _rejected_rows(run, source, sum(days.values())))
-    published = Published(inserted, rejected, tuple(sorted(days)))
+    with run.exclusive(run.settings, f"silver.{name}"):
+        inserted = counts[FRESH] and lake.insert_missing(
+            run.spark,
+            run.path("silver", name),
+            candidates,
+            counts[FRESH],
+            _same_event(source),
+            partial(lake.appended_in, run.interval),
+        )
+    rejected = _publish_rejected(run, source, _rejected_rows(run, source, counts))
+    published = Published(inserted, rejected, days)
     log.info("silver.%s, %s: %s", name, run.interval, published)
     return published
 
 
-def fresh_rows(run: BatchRun, source: Source) -> DataFrame:
-    """The interval's acceptable bronze rows that repeat no earlier one."""
-    judged = judged_rows(run, source, run.interval)
-    earlier = acceptable(judged_rows(run, source, run.interval.before(source.dedup_window)))
-    return acceptable(judged).transform(drop_repeats, source).transform(drop_seen, earlier, source)
+def sorted_rows(run: BatchRun, source: Source, suspects: Suspects) -> DataFrame:
+    """The interval's bronze rows, each with what becomes of it."""
+    repeated = repeated_rows(run, source, suspects)
+    rows = at_hand(repeated, suspects.count)
+    return judged_rows(run, source, run.interval).transform(sort_out, rows, source)
+
+
+def candidate_rows(run: BatchRun, source: Source) -> DataFrame:
+    """The interval's fresh rows: those that were staged, or those that would be."""
+    if lake.read(run.spark, _aside(run, source.name)) is not None:
+        return run.spark.sql(f"SELECT * FROM {_candidates(run, source.name)}")
+    return sorted_rows(run, source, find_suspects(run, source)).where(F.col(OUTCOME) == FRESH)
 
 
 def ensure_silver(run: BatchRun, source: Source) -> None:
@@ -106,25 +131,24 @@ def ensure_silver(run: BatchRun, source: Source) -> None:
 def contradicting_rows(run: BatchRun, source: Source, repeated: int) -> DataFrame:
     """The interval's rows that have the id of an earlier event and other content.
 
-    Whole rows of the dedup window are read only for ids of the `repeated` rows that were not staged: those that came
-    before.
+    Whole rows are read only of hours that hold one of the repeated ids.
     """
-    within = acceptable(judged_rows(run, source, run.interval))
-    repeats = within.join(_staged(run, source).select(*_POSITION), [*_POSITION], "left_anti").select(source.event.id)
-    ids = F.broadcast(repeats) if repeated <= _MOST_BROADCAST else repeats
-    reach = Interval(run.interval.before(source.dedup_window).start, run.interval.end)
-    concerned = acceptable(judged_rows(run, source, reach)).join(ids, source.event.id, "left_semi")
+    staged = _staged(run, source.name)
+    ids = staged.where(F.col(OUTCOME) == REPEATED).select(F.col(REPEATED_ID).alias(source.event.id))
+    hours = json.loads(lake.note_of(staged) or "{}").get("hours", ())
+    concerned = doubtful_rows(
+        run, source, hours, lambda rows: rows.join(at_hand(ids, repeated), source.event.id, "left_semi")
+    )
     return concerned.transform(contradictions, source).where(lake.appended_in(run.interval))
 
 
-def _rejected_rows(run: BatchRun, source: Source, fresh: int) -> DataFrame | None:
+def _rejected_rows(run: BatchRun, source: Source, counts: Mapping[str, int]) -> DataFrame | None:
     """The rows that were refused, and those that contradict an earlier one; None where staging has left out none."""
-    acceptable_rows, refused = _noted(run, source)
     rows = []
-    if refused:
+    if counts[REFUSED]:
         rows.append(judged_rows(run, source, run.interval).where(F.col(REASON.name).isNotNull()))
-    if repeated := acceptable_rows - fresh:
-        rows.append(contradicting_rows(run, source, repeated))
+    if counts[REPEATED]:
+        rows.append(contradicting_rows(run, source, counts[REPEATED]))
     return reduce(DataFrame.unionByName, rows).withColumn(STAGE.name, F.lit("silver")) if rows else None
 
 
@@ -140,26 +164,37 @@ def _publish_rejected(run: BatchRun, source: Source, rows: DataFrame | None) -> 
     return count
 
 
-def _staged(run: BatchRun, source: Source) -> DataFrame:
-    staged = lake.read(run.spark, run.staging("silver", source.name))
-    if staged is None:
-        raise MillraceError(f"silver.{source.name}: nothing is staged for {run.interval}; clear the task 'stage' too")
+def _aside(run: BatchRun, name: str) -> str:
+    return run.staging("silver", name)
+
+
+def _staged(run: BatchRun, name: str) -> DataFrame:
+    """All rows of the interval, with what became of them."""
+    staged = lake.read(run.spark, _aside(run, name))
+    if staged is None or OUTCOME not in staged.columns:
+        raise MillraceError(f"silver.{name}: nothing is staged for {run.interval}; clear the task 'stage' too")
     return staged
 
 
-def _noted(run: BatchRun, source: Source) -> tuple[int, int]:
-    """How many rows of the interval staging found acceptable, and how many it refused."""
-    note = lake.note_of(_staged(run, source))
-    if note is None:
-        raise MillraceError(f"{run.staging('silver', source.name)} is of an earlier version; run 'stage' again")
-    counts = json.loads(note)
-    return counts["acceptable"], counts["refused"]
+def _candidates(run: BatchRun, name: str) -> str:
+    """The candidate rows, as a query in brackets."""
+    columns = ", ".join(f"`{column.name}`" for column in silver_columns(run.catalog.source(name)))
+    return f"(SELECT {columns} FROM {lake.table(_aside(run, name))} WHERE {OUTCOME} = '{FRESH}')"
 
 
-def _same_event(interval: Interval, source: Source) -> str:
-    """Matches a candidate c with a row t that silver has; only files that can hold rows of the interval are read."""
+def _outcomes(run: BatchRun, name: str) -> tuple[Counter[str], tuple[str, ...]]:
+    """How many rows of the interval became what, and the days of the fresh ones."""
+    found = _staged(run, name).groupBy(OUTCOME, PARTITION).count().collect()
+    counts = Counter[str]()
+    for row in found:
+        counts[row[OUTCOME]] += row["count"]
+    return counts, tuple(sorted(str(row[PARTITION]) for row in found if row[OUTCOME] == FRESH))
+
+
+def _same_event(source: Source) -> str:
+    """Matches a candidate c with a row t that silver has."""
     window = f"INTERVAL '{int(source.dedup_window.total_seconds())}' SECOND"
     return (
-        f"{lake.appended_in(interval, 't')} AND t.`{source.event.id}` = c.`{source.event.id}`"
+        f"t.`{source.event.id}` = c.`{source.event.id}`"
         f" AND t.append_time BETWEEN c.append_time - {window} AND c.append_time + {window}"
     )

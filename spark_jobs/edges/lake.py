@@ -109,14 +109,23 @@ def replace_where(df: DataFrame, path: str, condition: str) -> None:
     on_conflict(lambda: df.write.format("delta").mode("overwrite").option("replaceWhere", condition).save(path))
 
 
-def insert_missing(spark: SparkSession, path: str, candidates: str, match: str) -> int:
-    """Insert the rows of `candidates` (alias c) that match no row of the table (alias t); returns how many."""
-    return _merge(spark, path, candidates, match, "")
+def insert_missing(
+    spark: SparkSession, path: str, candidates: str, count: int, match: str, within: Callable[[str], str]
+) -> int:
+    """Insert the rows of `candidates` (so many; a table or query, alias c) that match no row of the table (alias t).
+
+    `within` gives a condition, for an alias, that all candidates meet. Where no row of the table does, all are missing,
+    and are written without a look at each. Nobody else may insert there meanwhile: callers see to it. Returns how many.
+    """
+    if spark.read.format("delta").load(path).where(within("")).isEmpty():
+        replace_where(spark.sql(f"SELECT * FROM {candidates}"), path, within(""))
+        return count
+    return _merge(spark, path, candidates, f"{within('t')} AND {match}", "")
 
 
 def upsert(spark: SparkSession, path: str, candidates: str, match: str, changed: str) -> int:
     """Insert new rows and update those for which `changed` holds; returns how many rows that made."""
-    return _merge(spark, path, candidates, match, f"WHEN MATCHED AND ({changed}) THEN UPDATE SET *")
+    return _merge(spark, path, table(candidates), match, f"WHEN MATCHED AND ({changed}) THEN UPDATE SET *")
 
 
 def on_conflict(work: Callable[[], T]) -> T:
@@ -132,7 +141,7 @@ def on_conflict(work: Callable[[], T]) -> T:
 
 
 def _merge(spark: SparkSession, path: str, candidates: str, match: str, matched: str) -> int:
-    sql = f"MERGE INTO {table(path)} t USING {table(candidates)} c ON {match} {matched} WHEN NOT MATCHED THEN INSERT *"
+    sql = f"MERGE INTO {table(path)} t USING {candidates} c ON {match} {matched} WHEN NOT MATCHED THEN INSERT *"
     return on_conflict(lambda: int(spark.sql(sql).collect()[0]["num_affected_rows"]))
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
@@ -11,7 +11,7 @@ from great_expectations.validator.metric_configuration import MetricConfiguratio
 from pyspark.sql import DataFrame
 
 from millrace.errors import ConfigError, MillraceError
-from spark_jobs.gates.metrics import UNIQUE, Metric, metric_sql, sample_sql
+from spark_jobs.gates.metrics import UNIQUE, Metric, metric_sql, repeated_hashes_sql, sample_sql
 from spark_jobs.gates.sql_text import literal, quote
 from spark_jobs.gates.suite import Rule
 
@@ -25,8 +25,10 @@ MASKED = "(masked)"
 class Plan:
     """The expressions of one aggregate, by the metric that each computes."""
 
-    expressions: Mapping[MetricId, str]
+    expressions: dict[MetricId, str]
     relation: str
+    hashed: dict[MetricId, str] = field(default_factory=dict)
+    """Cheaper expressions for some of them, which are 0 when they are."""
 
     @property
     def sql(self) -> str:
@@ -48,15 +50,26 @@ def named(df: DataFrame) -> Iterator[str]:
 def plan(rules: Sequence[Rule], relation: str) -> Plan:
     """Compile each rule of which every metric is SQL; a metric that several rules share is computed once."""
     expressions: dict[MetricId, str] = {}
+    hashed: dict[MetricId, str] = {}
     for rule in rules:
         compiled = {i: metric_sql(m, relation) for i, m in rule.metrics.items() if not _given(m)}
         if all(compiled.values()):
             expressions |= {i: sql for i, sql in compiled.items() if sql}
-    return Plan(expressions, relation)
+            hashed |= {i: sql for i in compiled if (sql := repeated_hashes_sql(rule.metrics[i], relation))}
+    return Plan(expressions, relation, hashed)
 
 
 def measure(df: DataFrame, aggregate: Plan) -> tuple[int, dict[MetricId, Any]]:
-    """Run the aggregate; the number of rows, and the metrics as GX would hand them on."""
+    """Run the aggregate; the number of rows, and the metrics as GX would hand them on.
+
+    Where hashes of keys repeat, which equal and, once in a while, other keys do, the keys themselves are looked at.
+    """
+    rows, values = _run(df, Plan(aggregate.expressions | aggregate.hashed, aggregate.relation))
+    doubtful = {i: aggregate.expressions[i] for i in aggregate.hashed if values[i]}
+    return rows, values | (_run(df, Plan(doubtful, aggregate.relation))[1] if doubtful else {})
+
+
+def _run(df: DataFrame, aggregate: Plan) -> tuple[int, dict[MetricId, Any]]:
     row = df.sparkSession.sql(aggregate.sql).collect()[0]
     values = [convert_to_json_serializable(v) for v in row]
     return int(row[0]), dict(zip(aggregate.expressions, values[1:], strict=True))

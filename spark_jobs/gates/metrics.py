@@ -90,6 +90,17 @@ def metric_sql(metric: Metric, relation: str) -> str | None:
     }.get(metric.name, lambda: None)()
 
 
+def repeated_hashes_sql(metric: Metric, relation: str) -> str | None:
+    """How many rows of a uniqueness rule have a hash that another one has; 0 proves that the rule holds.
+
+    Numbers of eight bytes are compared instead of texts: a fraction of what `metric_sql` costs.
+    """
+    if metric.family not in UNIQUE or metric.kind != "unexpected_count" or not _readable(metric):
+        return None
+    hashed = f"SELECT count(*) AS n FROM {relation} WHERE {_counted(metric)} GROUP BY xxhash64({_keys(metric)})"
+    return f"(SELECT coalesce(sum(n), 0) FROM ({hashed} HAVING count(*) > 1))"
+
+
 def broken_rows(metric: Metric) -> str | None:
     """The predicate of the rows that break the rule behind `metric`; as in GX, null breaks only a not-null rule."""
     columns = [quote(c) for c in metric.columns]
@@ -155,7 +166,14 @@ def _distinct(metric: Metric, relation: str) -> str:
 
 
 def _duplicates(shown: str, metric: Metric, relation: str) -> str:
-    keys = ", ".join(quote(c) for c in metric.columns)
-    single = f"{keys} IS NOT NULL" if metric.family == "column_values.unique" else None
-    kept = all_of([row_filter(metric), single, _kept(metric)])
-    return f"SELECT {shown} FROM {relation} WHERE {kept} GROUP BY {keys} HAVING count(*) > 1"
+    return f"SELECT {shown} FROM {relation} WHERE {_counted(metric)} GROUP BY {_keys(metric)} HAVING count(*) > 1"
+
+
+def _keys(metric: Metric) -> str:
+    return ", ".join(quote(c) for c in metric.columns)
+
+
+def _counted(metric: Metric) -> str:
+    """The rows that a uniqueness rule is about."""
+    single = f"{_keys(metric)} IS NOT NULL" if metric.family == "column_values.unique" else None
+    return all_of([row_filter(metric), single, _kept(metric)])

@@ -13,7 +13,11 @@ EARLIEST = "2000-01-01 00:00:00"
 """Older event times come from clocks that were never set."""
 AHEAD = timedelta(days=1)
 """An event may be dated at most this far after Kafka took it."""
-_ORDER = ("append_time", "kafka_partition", "kafka_offset")
+POSITION = ("append_time", "kafka_partition", "kafka_offset")
+"""Where a row lies; also the order of rows."""
+ID_HASH = "_id_hash"
+OUTCOME, REPEATED_ID = "_outcome", "_repeated_id"
+FRESH, REPEATED, REFUSED = "fresh", "repeated", "refused"
 
 
 def conform(df: DataFrame, columns: Sequence[avro.Column]) -> DataFrame:
@@ -27,18 +31,31 @@ def judge(df: DataFrame, source: Source, rules: Mapping[str, str]) -> DataFrame:
     return df.withColumn("reason", F.coalesce(*(F.when(bad, F.lit(reason)) for reason, bad in checks.items())))
 
 
-def drop_repeats(df: DataFrame, source: Source) -> DataFrame:
-    """Keep a row unless the same event was appended within the dedup window before it, in this data frame."""
-    before = F.lag("append_time").over(Window.partitionBy(source.event.id).orderBy(*_ORDER))
-    return df.withColumn("_before", before).where(~_recent("_before", source)).drop("_before")
+def id_hash(source: Source) -> Column:
+    """64 bits that tell ids apart nearly always; equal ids have equal ones."""
+    return F.xxhash64(F.col(source.event.id)).alias(ID_HASH)
 
 
-def drop_seen(df: DataFrame, earlier: DataFrame, source: Source) -> DataFrame:
-    """Keep a row unless `earlier` rows hold the same event, appended within the dedup window before it."""
-    seen = earlier.select(F.col(source.event.id).alias("_seen_id"), F.col("append_time").alias("_seen_at"))
-    same_event = F.col(source.event.id) == F.col("_seen_id")
-    recently = _within(F.col("append_time"), F.col("_seen_at"), source.dedup_window)
-    return df.join(seen, same_event & recently, "left_anti")
+def repeats(df: DataFrame, source: Source) -> DataFrame:
+    """The rows before which the same event was appended within the dedup window."""
+    before = F.lag("append_time").over(Window.partitionBy(source.event.id).orderBy(*POSITION))
+    return df.withColumn("_before", before).where(_recent("_before", source)).drop("_before")
+
+
+def sort_out(judged: DataFrame, repeated: DataFrame, source: Source) -> DataFrame:
+    """Add `outcome`, and for a repeated row its id. All else is null in rows that are not fresh.
+
+    `repeated` has the positions of rows that repeat others.
+    """
+    marked = judged.join(repeated.withColumn("_repeated", F.lit(True)), [*POSITION], "left")
+    outcome = F.when(F.col("reason").isNotNull(), REFUSED).when(F.col("_repeated"), REPEATED).otherwise(FRESH)
+    sorted_out = marked.withColumn(OUTCOME, outcome)
+    fresh = F.col(OUTCOME) == FRESH
+    return sorted_out.select(
+        OUTCOME,
+        F.when(F.col(OUTCOME) == REPEATED, F.col(source.event.id)).alias(REPEATED_ID),
+        *(F.when(fresh, F.col(name)).alias(name) for name in judged.columns if name != "reason"),
+    )
 
 
 def contradictions(df: DataFrame, source: Source) -> DataFrame:
@@ -52,7 +69,7 @@ def contradictions(df: DataFrame, source: Source) -> DataFrame:
     return (
         df.withColumn("_content", content)
         .withColumns(
-            {"_before": before.over(by_id.orderBy(*_ORDER)), "_same": before.over(by_content.orderBy(*_ORDER))}
+            {"_before": before.over(by_id.orderBy(*POSITION)), "_same": before.over(by_content.orderBy(*POSITION))}
         )
         .where(_recent("_before", source) & ~_recent("_same", source))
         .drop("_content", "_before", "_same")
@@ -66,7 +83,7 @@ def contradiction(source: Source) -> str:
 
 
 def shape(df: DataFrame, source: Source, processed_at: datetime) -> DataFrame:
-    """The columns of silver, in order; expects the PII rules to have been applied."""
+    """The columns of silver, in order, after those of `sort_out`; expects the PII rules to have been applied."""
     event_time = F.col(source.event.time)
     named = df.withColumns(
         {
@@ -75,7 +92,8 @@ def shape(df: DataFrame, source: Source, processed_at: datetime) -> DataFrame:
             "processed_timestamp": F.lit(processed_at),
         }
     )
-    return named.select(*(F.col(column.name).cast(column.spark_type) for column in silver_columns(source)))
+    silver = (F.col(column.name).cast(column.spark_type) for column in silver_columns(source))
+    return named.select(OUTCOME, REPEATED_ID, *silver)
 
 
 def _event_rules(source: Source) -> dict[str, Column]:
@@ -89,13 +107,10 @@ def _event_rules(source: Source) -> dict[str, Column]:
     }
 
 
-def _within(later: Column, earlier: Column, span: timedelta) -> Column:
-    return F.unix_micros(later) - F.unix_micros(earlier) <= F.lit(span // timedelta(microseconds=1))
-
-
 def _recent(before: str, source: Source) -> Column:
     """True when the row was appended within the dedup window after the time in `before`; false where that is null."""
-    return F.coalesce(_within(F.col("append_time"), F.col(before), source.dedup_window), F.lit(False))
+    apart = F.unix_micros("append_time") - F.unix_micros(before)
+    return F.coalesce(apart <= F.lit(source.dedup_window // timedelta(microseconds=1)), F.lit(False))
 
 
 def _exact(field: avro.Column) -> Column:

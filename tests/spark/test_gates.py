@@ -139,6 +139,17 @@ def test_repeated_keys_are_named(
         gate(events, suite(tmp_path, rule("expect_column_values_to_be_unique", column="event_id")), settings)
 
 
+def test_keys_that_only_share_a_hash_are_told_apart(
+    events: DataFrame, settings: Settings, clickhouse: RecordingClient, tmp_path: Path
+) -> None:
+    keys = rule("expect_compound_columns_to_be_unique", column_list=["x", "y"])
+    same_hash = events.sparkSession.createDataFrame([(1, None), (None, 1), (2, 2)], "x int, y int")
+    assert same_hash.selectExpr("xxhash64(x, y) AS h").distinct().count() == 2
+    assert gate(same_hash, suite(tmp_path, keys), settings).success
+    with pytest.raises(GateFailed, match="for 2 of 4 rows"):
+        gate(same_hash.union(same_hash.where("x = 1")), suite(tmp_path, keys), settings)
+
+
 def test_no_rows_pass_unless_rows_are_asked_for(
     events: DataFrame, settings: Settings, clickhouse: RecordingClient, tmp_path: Path
 ) -> None:

@@ -140,9 +140,9 @@ def test_an_interval_reads_the_files_of_its_hours_only(lake: TinyLake):
     silver = lake.table("silver", SOURCE)
     assert len(silver.inputFiles()) == 2
     assert len(silver.where(appended_in(run.interval)).inputFiles()) == 1
-    merge = lake.spark.sql(f"DESCRIBE HISTORY delta.`{lake.path('gold', 'fact_events')}` LIMIT 1").collect()[0]
-    assert merge["operationMetrics"]["numTargetFilesAdded"] == "1"
-    assert merge["operationMetrics"]["numTargetFilesRemoved"] == "0"
+    insert = lake.spark.sql(f"DESCRIBE HISTORY delta.`{lake.path('gold', 'fact_events')}` LIMIT 1").collect()[0]
+    assert insert["operationMetrics"]["numFiles"] == "1"
+    assert insert["operationMetrics"]["numRemovedFiles"] == "0"
 
 
 def other(offset: int, minute: float, **values: Any) -> Row:

@@ -12,7 +12,7 @@ from millrace.contracts.source import Source
 from millrace.errors import ConfigError
 from millrace.settings import ROOT
 from spark_jobs.edges.refinement import read_refinement
-from spark_jobs.transforms.silver import conform, drop_repeats, drop_seen, judge
+from spark_jobs.transforms.silver import conform, judge, repeats
 from tests.spark.tiny_lake import Row, event
 
 SOURCE = read_source(ROOT / "sources" / "shop" / "user_events")
@@ -38,7 +38,7 @@ def test_a_repeat_counts_from_the_one_before_it(spark: SparkSession):
         event(3, 3 * MINUTES + 1, event_id="e0"),
         event(4, 1),
     )
-    assert offsets(drop_repeats(rows, SOURCE)) == [0, 3, 4]
+    assert offsets(repeats(rows, SOURCE)) == [1, 2]
 
 
 def test_of_one_moment_the_lower_partition_and_offset_win(spark: SparkSession):
@@ -48,13 +48,13 @@ def test_of_one_moment_the_lower_partition_and_offset_win(spark: SparkSession):
         event(9, 0, event_id="a"),
         event(8, 0, event_id="a"),
     )
-    assert offsets(drop_repeats(rows, SOURCE)) == [8]
+    assert offsets(repeats(rows, SOURCE)) == [7, 9]
 
 
-def test_what_was_seen_within_the_window_is_dropped(spark: SparkSession):
-    rows = frame(spark, event(5, MINUTES, event_id="a"), event(6, MINUTES + 1, event_id="b"), event(7, 9))
-    earlier = frame(spark, event(0, 0, event_id="a"), event(1, 0, event_id="b"), event(2, 0, event_id="c"))
-    assert offsets(drop_seen(rows, earlier, SOURCE)) == [6, 7]
+def test_only_within_the_window_is_it_a_repeat(spark: SparkSession):
+    earlier = [event(0, 0, event_id="a"), event(1, 0, event_id="b"), event(2, 0, event_id="c")]
+    rows = [event(5, MINUTES, event_id="a"), event(6, MINUTES + 1, event_id="b"), event(7, 9)]
+    assert offsets(repeats(frame(spark, *earlier, *rows), SOURCE)) == [5]
 
 
 def test_columns_that_the_table_lacks_read_as_null(spark: SparkSession):

@@ -1,9 +1,11 @@
 """A lake small enough to think about: bronze rows written by hand, then refined by the real steps."""
 
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from threading import Lock
 from typing import Any
 
 from pyspark.sql import DataFrame, SparkSession
@@ -33,6 +35,16 @@ def event(offset: int, minute: float, **values: Any) -> Row:
         "kafka_partition": 0, "kafka_offset": offset, "append_time": append_time,
         "append_hour": append_time.replace(minute=0, second=0, microsecond=0), **values,
     }  # fmt: skip
+
+
+_LOCKS: dict[str, Lock] = defaultdict(Lock)
+
+
+@contextmanager
+def _alone(settings: Settings, what: str) -> Iterator[None]:
+    """What PostgreSQL's locks do between processes, between threads."""
+    with _LOCKS[f"{settings.lake} {what}"]:
+        yield
 
 
 class _Memory(GoldMemory):
@@ -70,7 +82,7 @@ class TinyLake:
         return self.run_over(Interval(TEN + timedelta(hours=start), TEN + timedelta(hours=end)), run_id)
 
     def run_over(self, interval: Interval, run_id: str = "run") -> BatchRun:
-        alone = {"exclusive": lambda *_: nullcontext(), "memory": self.memory}
+        alone = {"exclusive": _alone, "memory": self.memory}
         return BatchRun(self.spark, self.settings, self.catalog, interval, run_id, **alone)
 
     def refine(self, start: float, end: float, *models: str, run_id: str = "run") -> BatchRun:

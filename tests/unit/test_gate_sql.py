@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_jobs.gates.metrics import Metric, metric_sql, sample_sql
+from spark_jobs.gates.metrics import Metric, metric_sql, repeated_hashes_sql, sample_sql
 from spark_jobs.gates.result import GateResult, RuleResult, failure_message
 from spark_jobs.gates.sql_text import literal
 
@@ -45,6 +45,15 @@ def column(name: str, **values: object) -> Metric:
 )  # fmt: skip
 def test_metrics_become_sql_or_are_left_to_gx(metric: Metric, sql: str | None) -> None:
     assert metric_sql(metric, "t") == sql
+
+
+def test_uniqueness_is_looked_for_by_hashes_first() -> None:
+    pair = Metric("compound_columns.unique.unexpected_count", {"column_list": ["a", "b"]}, {})
+    assert repeated_hashes_sql(pair, "t") == (
+        "(SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM t WHERE true"
+        " GROUP BY xxhash64(`a`, `b`) HAVING count(*) > 1))"
+    )
+    assert repeated_hashes_sql(column("column_values.nonnull.unexpected_count"), "t") is None
 
 
 def test_samples_are_asked_for_with_the_same_condition() -> None:

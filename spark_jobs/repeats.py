@@ -1,0 +1,78 @@
+"""Which rows of an interval repeat an earlier event.
+
+Looked for by 64-bit hashes of the ids, one column of the dedup window; decided on the rows that share a hash, a few as
+a rule. So what history costs is a look at its ids, whatever else lies there.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from pyspark.sql import DataFrame, functions as F
+
+from millrace.contracts.columns import APPEND_HOUR
+from millrace.contracts.source import Source
+from millrace.intervals import Interval
+from spark_jobs.batch import BatchRun
+from spark_jobs.bronze import acceptable, judged_rows, refined_rows
+from spark_jobs.edges import lake
+from spark_jobs.transforms.silver import ID_HASH, POSITION, id_hash, repeats
+
+_MOST_BROADCAST = 500_000
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """Hashes of ids that may occur more than once; there are false alarms, but no omissions."""
+
+    rows: int
+    """Of the interval."""
+    hashes: DataFrame
+    count: int
+    """Of the hashes."""
+    hours: tuple[str, ...]
+    """Those before the interval in which they occur."""
+
+
+def find_suspects(run: BatchRun, source: Source) -> Suspects:
+    """Compare the interval's ids with each other, and with those of the dedup window before it."""
+    new = refined_rows(run, source, run.interval).select(id_hash(source))
+    rows = new.count()
+    earlier = refined_rows(run, source, run.interval.before(source.dedup_window))
+    hour = F.col(APPEND_HOUR.name).cast("string").alias("hour")
+    again = new.groupBy(ID_HASH).count().where("count > 1").select(ID_HASH, F.lit(None).alias("hour"))
+    before = earlier.select(id_hash(source), hour).join(at_hand(new, rows), ID_HASH, "left_semi").distinct()
+    found = again.unionByName(before).localCheckpoint()
+    hashes = found.select(ID_HASH).distinct()
+    count, hours = found.agg(F.count_distinct(ID_HASH), F.collect_set("hour")).collect()[0]
+    return Suspects(rows, hashes, count, tuple(sorted(hours)))
+
+
+def repeated_rows(run: BatchRun, source: Source, suspects: Suspects) -> DataFrame:
+    """Where the interval's acceptable rows lie that repeat an earlier acceptable one."""
+    hashes = at_hand(suspects.hashes, suspects.count)
+    rows = doubtful_rows(
+        run,
+        source,
+        suspects.hours,
+        lambda df: df.withColumn(ID_HASH, id_hash(source)).join(hashes, ID_HASH, "left_semi"),
+    )
+    return rows.transform(repeats, source).where(lake.appended_in(run.interval)).select(*POSITION)
+
+
+def doubtful_rows(
+    run: BatchRun, source: Source, hours: Iterable[str], pick: Callable[[DataFrame], DataFrame]
+) -> DataFrame:
+    """Of the acceptable rows of the interval, and of these hours before it, those that `pick` leaves.
+
+    Rows are picked before they are judged: most need not be.
+    """
+    reach = Interval(run.interval.before(source.dedup_window).start, run.interval.end)
+    own = (lake.timestamp(hour) for hour in run.interval.hours())
+    among = ", ".join([*own, *(f"TIMESTAMP'{hour}'" for hour in hours)])
+    within = f"{APPEND_HOUR.name} IN ({among})"
+    return acceptable(judged_rows(run, source, reach, lambda rows: pick(rows.where(within))))
+
+
+def at_hand(rows: DataFrame, count: int) -> DataFrame:
+    """`rows` for a join: sent to every task where they are few enough."""
+    return F.broadcast(rows) if count <= _MOST_BROADCAST else rows
