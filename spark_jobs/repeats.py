@@ -17,7 +17,7 @@ from spark_jobs.bronze import acceptable, judged_rows, refined_rows
 from spark_jobs.edges import lake
 from spark_jobs.transforms.silver import ID_HASH, POSITION, id_hash, repeats
 
-_MOST_BROADCAST = 500_000
+MOST_BROADCAST = 500_000
 
 
 @dataclass(frozen=True)
@@ -75,4 +75,4 @@ def doubtful_rows(
 
 def at_hand(rows: DataFrame, count: int) -> DataFrame:
     """`rows` for a join: sent to every task where they are few enough."""
-    return F.broadcast(rows) if count <= _MOST_BROADCAST else rows
+    return F.broadcast(rows) if count <= MOST_BROADCAST else rows

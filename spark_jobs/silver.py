@@ -35,7 +35,7 @@ from spark_jobs.transforms.silver import (
     contradictions,
     shape,
     sort_out,
-)  # fmt: skip
+)
 
 log = logging.getLogger(__name__)
 PARTITION = "event_date"
@@ -73,7 +73,7 @@ def stage_silver(run: BatchRun, name: str) -> Staged:
     refined = sorted_rows(run, source, suspects).transform(pseudonymise, source, key)
     note = json.dumps({"hours": suspects.hours})
     tasks = max(int(run.spark.conf.get("spark.sql.shuffle.partitions") or 1), suspects.rows // _ROWS_OF_A_FILE)
-    silver = refined.transform(shape, source, datetime.now(UTC)).coalesce(tasks)
+    silver = refined.transform(shape, source, datetime.now(UTC), OUTCOME, REPEATED_ID).coalesce(tasks)
     lake.write_aside(silver, _aside(run, name), OUTCOME, note=note)
     counts, _ = _outcomes(run, name)
     staged = Staged(sum(counts.values()), counts[FRESH], counts[REPEATED], counts[REFUSED])
@@ -115,7 +115,7 @@ def sorted_rows(run: BatchRun, source: Source, suspects: Suspects) -> DataFrame:
 
 def candidate_rows(run: BatchRun, source: Source) -> DataFrame:
     """The interval's fresh rows: those that were staged, or those that would be."""
-    if lake.read(run.spark, _aside(run, source.name)) is not None:
+    if _found_aside(run, source.name) is not None:
         return run.spark.sql(f"SELECT * FROM {_candidates(run, source.name)}")
     return sorted_rows(run, source, find_suspects(run, source)).where(F.col(OUTCOME) == FRESH)
 
@@ -168,10 +168,15 @@ def _aside(run: BatchRun, name: str) -> str:
     return run.staging("silver", name)
 
 
-def _staged(run: BatchRun, name: str) -> DataFrame:
-    """All rows of the interval, with what became of them."""
+def _found_aside(run: BatchRun, name: str) -> DataFrame | None:
+    """All rows of the interval, with what became of them; None where they are not staged, or by an earlier version."""
     staged = lake.read(run.spark, _aside(run, name))
-    if staged is None or OUTCOME not in staged.columns:
+    return staged if staged is not None and OUTCOME in staged.columns else None
+
+
+def _staged(run: BatchRun, name: str) -> DataFrame:
+    staged = _found_aside(run, name)
+    if staged is None:
         raise MillraceError(f"silver.{name}: nothing is staged for {run.interval}; clear the task 'stage' too")
     return staged
 

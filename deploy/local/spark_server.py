@@ -14,7 +14,7 @@ DEFAULT_PORT = 15002
 MAIN = "org.apache.spark.sql.connect.service.SparkConnectServer"
 
 COLLECTOR = "-XX:+UseParallelGC"
-"""Batch work can wait for a pause. Java's usual collector marks beside the work, nearly all the time in a heap that large
+"""Batch work can wait for a pause. Java's usual collector marks beside the work, nearly always in a heap that large
 buffers fill: a tenth of the processor time."""
 
 LOG_CONFIG = """rootLogger.level = warn

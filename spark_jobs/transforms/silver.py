@@ -82,8 +82,8 @@ def contradiction(source: Source) -> str:
     return f"{source.event.id}: same id as an earlier event, other content"
 
 
-def shape(df: DataFrame, source: Source, processed_at: datetime) -> DataFrame:
-    """The columns of silver, in order, after those of `sort_out`; expects the PII rules to have been applied."""
+def shape(df: DataFrame, source: Source, processed_at: datetime, *kept: str) -> DataFrame:
+    """The columns of silver, in order, then those `kept`; expects the PII rules to have been applied."""
     event_time = F.col(source.event.time)
     named = df.withColumns(
         {
@@ -93,7 +93,7 @@ def shape(df: DataFrame, source: Source, processed_at: datetime) -> DataFrame:
         }
     )
     silver = (F.col(column.name).cast(column.spark_type) for column in silver_columns(source))
-    return named.select(OUTCOME, REPEATED_ID, *silver)
+    return named.select(*silver, *kept)
 
 
 def _event_rules(source: Source) -> dict[str, Column]:

@@ -4,6 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from spark_jobs.bronze import bronze_rows
 from spark_jobs.edges.lake import appended_in
 from spark_jobs.gold import publish_gold, stage_gold
@@ -150,8 +152,10 @@ def other(offset: int, minute: float, **values: Any) -> Row:
     return event(offset, minute, **{"event_id": "e0", "timestamp": TEN, **values})
 
 
-def test_the_same_id_with_other_content_is_told_once(lake: TinyLake):
+@pytest.mark.parametrize("broadcast", [500_000, 0], ids=["few", "too many for every task"])
+def test_the_same_id_with_other_content_is_told_once(lake: TinyLake, broadcast: int, monkeypatch: pytest.MonkeyPatch):
     """Whatever the order of the runs, and though hours are refined in pieces."""
+    monkeypatch.setattr("spark_jobs.repeats.MOST_BROADCAST", broadcast)
     lake.land(
         other(0, 0),
         other(1, 1),
