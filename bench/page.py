@@ -6,7 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from bench import growth
-from bench.chart import chart
+from bench.chart import RATES, chart
 from bench.measure import middle
 from bench.report import load
 from millrace.settings import ROOT
@@ -29,8 +29,8 @@ def write_page() -> list[str]:
         return f"{found[1]}{text}{found[3]}"
 
     PAGE.write_text(_MARKED.sub(renewed, PAGE.read_text()))
-    if drawing := chart():
-        CHART.write_text(drawing)
+    if all(load(f"live-{rate}") for rate in RATES) and (drawing := chart()):
+        CHART.write_text(drawing)  # a part of the rates would take the others' bars away
     return missing
 
 
