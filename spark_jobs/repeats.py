@@ -13,9 +13,9 @@ from millrace.contracts.columns import APPEND_HOUR
 from millrace.contracts.source import Source
 from millrace.intervals import Interval
 from spark_jobs.batch import BatchRun
-from spark_jobs.bronze import acceptable, judged_rows, refined_rows
+from spark_jobs.bronze import judged_rows, refined_rows
 from spark_jobs.edges import lake
-from spark_jobs.transforms.silver import ID_HASH, POSITION, id_hash, repeats
+from spark_jobs.transforms.silver import ID_HASH, id_hash, set_aside, sort_out, sort_out_unique
 
 MOST_BROADCAST = 500_000
 
@@ -47,22 +47,23 @@ def find_suspects(run: BatchRun, source: Source) -> Suspects:
     return Suspects(rows, hashes, count, tuple(sorted(hours)))
 
 
-def repeated_rows(run: BatchRun, source: Source, suspects: Suspects) -> DataFrame:
-    """Where the interval's acceptable rows lie that repeat an earlier acceptable one."""
+def sorted_rows(run: BatchRun, source: Source, suspects: Suspects) -> DataFrame:
+    """The interval's bronze rows, each with what becomes of it."""
     hashes = at_hand(suspects.hashes, suspects.count)
-    rows = doubtful_rows(
-        run,
-        source,
-        suspects.hours,
-        lambda df: df.withColumn(ID_HASH, id_hash(source)).join(hashes, ID_HASH, "left_semi"),
-    )
-    return rows.transform(repeats, source).where(lake.appended_in(run.interval)).select(*POSITION)
+
+    def picked(rows: DataFrame, how: str) -> DataFrame:
+        return rows.withColumn(ID_HASH, id_hash(source)).join(hashes, ID_HASH, how).drop(ID_HASH)
+
+    unique = judged_rows(run, source, run.interval, lambda rows: picked(rows, "left_anti"))
+    doubtful = doubtful_rows(run, source, suspects.hours, lambda rows: picked(rows, "left_semi"))
+    told_apart = doubtful.transform(sort_out, source).where(lake.appended_in(run.interval))
+    return unique.transform(sort_out_unique).unionByName(told_apart).transform(set_aside, source)
 
 
 def doubtful_rows(
     run: BatchRun, source: Source, hours: Iterable[str], pick: Callable[[DataFrame], DataFrame]
 ) -> DataFrame:
-    """Of the acceptable rows of the interval, and of these hours before it, those that `pick` leaves.
+    """Of the interval's rows, and those of these hours of the dedup window before it, what `pick` leaves; judged.
 
     Rows are picked before they are judged: most need not be.
     """
@@ -70,7 +71,7 @@ def doubtful_rows(
     own = (lake.timestamp(hour) for hour in run.interval.hours())
     among = ", ".join([*own, *(f"TIMESTAMP'{hour}'" for hour in hours)])
     within = f"{APPEND_HOUR.name} IN ({among})"
-    return acceptable(judged_rows(run, source, reach, lambda rows: pick(rows.where(within))))
+    return judged_rows(run, source, reach, lambda rows: pick(rows.where(within)))
 
 
 def at_hand(rows: DataFrame, count: int) -> DataFrame:

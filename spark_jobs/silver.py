@@ -20,11 +20,11 @@ from millrace.contracts.source import Source
 from millrace.errors import MillraceError
 from spark_jobs.audit import audit
 from spark_jobs.batch import BatchRun
-from spark_jobs.bronze import judged_rows
+from spark_jobs.bronze import acceptable, judged_rows
 from spark_jobs.edges import lake
 from spark_jobs.edges.quarantine_index import index_rejected
 from spark_jobs.gates.result import GateResult
-from spark_jobs.repeats import Suspects, at_hand, doubtful_rows, find_suspects, repeated_rows
+from spark_jobs.repeats import at_hand, doubtful_rows, find_suspects, sorted_rows
 from spark_jobs.transforms.pii import pseudonymise
 from spark_jobs.transforms.silver import (
     FRESH,
@@ -34,7 +34,6 @@ from spark_jobs.transforms.silver import (
     REPEATED_ID,
     contradictions,
     shape,
-    sort_out,
 )
 
 log = logging.getLogger(__name__)
@@ -106,13 +105,6 @@ def publish_silver(run: BatchRun, name: str) -> Published:
     return published
 
 
-def sorted_rows(run: BatchRun, source: Source, suspects: Suspects) -> DataFrame:
-    """The interval's bronze rows, each with what becomes of it."""
-    repeated = repeated_rows(run, source, suspects)
-    rows = at_hand(repeated, suspects.count)
-    return judged_rows(run, source, run.interval).transform(sort_out, rows, source)
-
-
 def candidate_rows(run: BatchRun, source: Source) -> DataFrame:
     """The interval's fresh rows: those that were staged, or those that would be."""
     if _found_aside(run, source.name) is not None:
@@ -136,8 +128,8 @@ def contradicting_rows(run: BatchRun, source: Source, repeated: int) -> DataFram
     staged = _staged(run, source.name)
     ids = staged.where(F.col(OUTCOME) == REPEATED).select(F.col(REPEATED_ID).alias(source.event.id))
     hours = json.loads(lake.note_of(staged) or "{}").get("hours", ())
-    concerned = doubtful_rows(
-        run, source, hours, lambda rows: rows.join(at_hand(ids, repeated), source.event.id, "left_semi")
+    concerned = acceptable(
+        doubtful_rows(run, source, hours, lambda rows: rows.join(at_hand(ids, repeated), source.event.id, "left_semi"))
     )
     return concerned.transform(contradictions, source).where(lake.appended_in(run.interval))
 

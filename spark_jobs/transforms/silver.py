@@ -13,8 +13,7 @@ EARLIEST = "2000-01-01 00:00:00"
 """Older event times come from clocks that were never set."""
 AHEAD = timedelta(days=1)
 """An event may be dated at most this far after Kafka took it."""
-POSITION = ("append_time", "kafka_partition", "kafka_offset")
-"""Where a row lies; also the order of rows."""
+_ORDER = ("append_time", "kafka_partition", "kafka_offset")
 ID_HASH = "_id_hash"
 OUTCOME, REPEATED_ID = "_outcome", "_repeated_id"
 FRESH, REPEATED, REFUSED = "fresh", "repeated", "refused"
@@ -36,25 +35,30 @@ def id_hash(source: Source) -> Column:
     return F.xxhash64(F.col(source.event.id)).alias(ID_HASH)
 
 
-def repeats(df: DataFrame, source: Source) -> DataFrame:
-    """The rows before which the same event was appended within the dedup window."""
-    before = F.lag("append_time").over(Window.partitionBy(source.event.id).orderBy(*POSITION))
-    return df.withColumn("_before", before).where(_recent("_before", source)).drop("_before")
+def sort_out(judged: DataFrame, source: Source) -> DataFrame:
+    """Add `outcome`: refused, repeated (the same event was appended within the dedup window before it) or fresh.
 
-
-def sort_out(judged: DataFrame, repeated: DataFrame, source: Source) -> DataFrame:
-    """Add `outcome`, and for a repeated row its id. All else is null in rows that are not fresh.
-
-    `repeated` has the positions of rows that repeat others.
+    A refused row makes no repeat of another.
     """
-    marked = judged.join(repeated.withColumn("_repeated", F.lit(True)), [*POSITION], "left")
-    outcome = F.when(F.col("reason").isNotNull(), REFUSED).when(F.col("_repeated"), REPEATED).otherwise(FRESH)
-    sorted_out = marked.withColumn(OUTCOME, outcome)
-    fresh = F.col(OUTCOME) == FRESH
+    accepted = F.col("reason").isNull()
+    before = F.lag("append_time").over(Window.partitionBy(source.event.id, accepted).orderBy(*_ORDER))
+    outcome = F.when(~accepted, REFUSED).when(_recent("_before", source), REPEATED).otherwise(FRESH)
+    return judged.withColumn("_before", before).withColumn(OUTCOME, outcome).drop("_before")
+
+
+def sort_out_unique(judged: DataFrame) -> DataFrame:
+    """The same for rows that share their id with no other one."""
+    return judged.withColumn(OUTCOME, F.when(F.col("reason").isNotNull(), REFUSED).otherwise(FRESH))
+
+
+def set_aside(sorted_out: DataFrame, source: Source) -> DataFrame:
+    """Rows that are not fresh as far as counting and comparing them needs: `outcome`, and the id of a repeated one."""
+    fresh, repeated = F.col(OUTCOME) == FRESH, F.col(OUTCOME) == REPEATED
+    values = (name for name in sorted_out.columns if name not in ("reason", OUTCOME))
     return sorted_out.select(
         OUTCOME,
-        F.when(F.col(OUTCOME) == REPEATED, F.col(source.event.id)).alias(REPEATED_ID),
-        *(F.when(fresh, F.col(name)).alias(name) for name in judged.columns if name != "reason"),
+        F.when(repeated, F.col(source.event.id)).alias(REPEATED_ID),
+        *(F.when(fresh, F.col(name)).alias(name) for name in values),
     )
 
 
@@ -69,7 +73,7 @@ def contradictions(df: DataFrame, source: Source) -> DataFrame:
     return (
         df.withColumn("_content", content)
         .withColumns(
-            {"_before": before.over(by_id.orderBy(*POSITION)), "_same": before.over(by_content.orderBy(*POSITION))}
+            {"_before": before.over(by_id.orderBy(*_ORDER)), "_same": before.over(by_content.orderBy(*_ORDER))}
         )
         .where(_recent("_before", source) & ~_recent("_same", source))
         .drop("_content", "_before", "_same")

@@ -174,6 +174,14 @@ def test_the_same_id_with_other_content_is_told_once(lake: TinyLake, broadcast: 
     assert sorted(row["kafka_offset"] for row in lake.rows("silver", SOURCE)) == [0, 7]
 
 
+def test_a_record_that_bronze_holds_twice_is_one_event(lake: TinyLake):
+    """It should not; silver does not rely on it."""
+    lake.land(event(0, 0), event(0, 0), event(1, 1))
+    lake.refine(0, 1)
+    assert [row["kafka_offset"] for row in lake.rows("silver", SOURCE)] == [0, 1]
+    assert lake.rows("rejected", SOURCE) == []
+
+
 def test_an_id_may_come_again_when_the_window_is_over(lake: TinyLake):
     days = lake.catalog.source(SOURCE).dedup_window / timedelta(hours=1)
     lake.land(other(0, 0), other(1, days * 60 + 1, page="/b"), other(2, days * 60 + 2, page="/c"))

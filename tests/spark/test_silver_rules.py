@@ -1,6 +1,6 @@
 """Which bronze rows silver takes: the transforms alone, without a lake."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,7 @@ from millrace.contracts.source import Source
 from millrace.errors import ConfigError
 from millrace.settings import ROOT
 from spark_jobs.edges.refinement import read_refinement
-from spark_jobs.transforms.silver import conform, judge, repeats
+from spark_jobs.transforms.silver import OUTCOME, conform, judge, sort_out
 from tests.spark.tiny_lake import Row, event
 
 SOURCE = read_source(ROOT / "sources" / "shop" / "user_events")
@@ -29,6 +29,11 @@ def offsets(df: DataFrame) -> list[int]:
     return sorted(row[0] for row in df.select("kafka_offset").collect())
 
 
+def repeats(rows: DataFrame) -> list[int]:
+    judged = rows.transform(judge, SOURCE, {}).transform(sort_out, SOURCE)
+    return offsets(judged.where(F.col(OUTCOME) == "repeated"))
+
+
 def test_a_repeat_counts_from_the_one_before_it(spark: SparkSession):
     rows = frame(
         spark,
@@ -38,7 +43,7 @@ def test_a_repeat_counts_from_the_one_before_it(spark: SparkSession):
         event(3, 3 * MINUTES + 1, event_id="e0"),
         event(4, 1),
     )
-    assert offsets(repeats(rows, SOURCE)) == [1, 2]
+    assert repeats(rows) == [1, 2]
 
 
 def test_of_one_moment_the_lower_partition_and_offset_win(spark: SparkSession):
@@ -48,13 +53,18 @@ def test_of_one_moment_the_lower_partition_and_offset_win(spark: SparkSession):
         event(9, 0, event_id="a"),
         event(8, 0, event_id="a"),
     )
-    assert offsets(repeats(rows, SOURCE)) == [7, 9]
+    assert repeats(rows) == [7, 9]
 
 
 def test_only_within_the_window_is_it_a_repeat(spark: SparkSession):
     earlier = [event(0, 0, event_id="a"), event(1, 0, event_id="b"), event(2, 0, event_id="c")]
     rows = [event(5, MINUTES, event_id="a"), event(6, MINUTES + 1, event_id="b"), event(7, 9)]
-    assert offsets(repeats(frame(spark, *earlier, *rows), SOURCE)) == [5]
+    assert repeats(frame(spark, *earlier, *rows)) == [5]
+
+
+def test_a_refused_row_makes_no_repeat(spark: SparkSession):
+    refused = event(0, 0, event_id="a", timestamp=datetime(1999, 12, 31, tzinfo=UTC))
+    assert repeats(frame(spark, refused, event(1, 1, event_id="a"), event(2, 2, event_id="a"))) == [2]
 
 
 def test_columns_that_the_table_lacks_read_as_null(spark: SparkSession):
