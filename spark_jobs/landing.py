@@ -19,13 +19,15 @@ from spark_jobs.edges.overlap import Overlap
 from spark_jobs.edges.quarantine import Quarantine
 from spark_jobs.edges.upkeep import Upkeep
 from spark_jobs.edges.writer_schemas import refuse_new_schemas, writer_schemas
-from spark_jobs.stream_app import QuerySpec, StreamApp
+from spark_jobs.stream_app import PLAN_ONCE, QuerySpec, StreamApp
 from spark_jobs.transforms.bronze import bad_records, bronze_rows, quarantine_columns
 from spark_jobs.transforms.decode import decode
 from spark_jobs.transforms.progress import observed
 
 log = logging.getLogger(__name__)
 _BAD = "bad"
+_LOG_HOURS = (3, 48)
+"""Of bronze, which nobody reads as it was; of quarantine, of which a person may have looked at a version to replay."""
 
 
 def landing(app: StreamApp, source: Source) -> QuerySpec:
@@ -44,10 +46,10 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
     pace = app.pace(query)
     records = read_records(app.spark, app.settings, source, begin, pace.records_at_once)
     schemas = writer_schemas(app.settings, source)
-    decoded = records.transform(decode, source, schemas).transform(observed, source).coalesce(pace.tasks)
+    decoded = records.transform(decode, source, schemas).hint(PLAN_ONCE).transform(observed, source)
     return app.start(
         query,
-        decoded,
+        decoded.coalesce(pace.tasks),
         LandingBatches(app, source, schemas, Overlap(held, begin)).land,
         checkpoint=checkpoint,
         trigger_ms=app.settings.landing_trigger_ms,
@@ -70,7 +72,7 @@ class LandingBatches:
     def __post_init__(self) -> None:
         app, tables = self.app, _tables(self.app, self.source)
         self.quarantine = Quarantine(app.settings, app.clickhouse, self.source, self.schemas, tables[1], app.patience)
-        self.upkeep = Upkeep(tables, self.source.bronze_retention)
+        self.upkeep = Upkeep(app.spark, dict(zip(tables, _LOG_HOURS, strict=True)), self.source.bronze_retention)
 
     @property
     def query(self) -> str:
@@ -88,7 +90,7 @@ class LandingBatches:
             self.app.fence.verify()
             self.quarantine.write(bad_records(new), self._identity(), batch_id)
         self._finish(batch_id)
-        self.upkeep.after_batch(decoded.sparkSession)
+        self.upkeep.after_batch()
 
     def _append_good(self, new: DataFrame, batch_id: int) -> int | None:
         """Append to bronze and count the bad rows in the same pass; None when they were not counted.

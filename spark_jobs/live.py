@@ -15,10 +15,10 @@ from spark_jobs.edges.kafka_records import read_records
 from spark_jobs.edges.live_table import LiveTable, in_order, next_offsets
 from spark_jobs.edges.writer_schemas import refuse_new_schemas, writer_schemas
 from spark_jobs.id_window import IdWindow
-from spark_jobs.stream_app import QuerySpec, StreamApp
+from spark_jobs.stream_app import PLAN_ONCE, QuerySpec, StreamApp
 from spark_jobs.transforms.decode import decode
 from spark_jobs.transforms.live_rows import live_rows
-from spark_jobs.transforms.progress import observed
+from spark_jobs.transforms.progress import observed_live
 
 log = logging.getLogger(__name__)
 
@@ -44,8 +44,9 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
     schemas = writer_schemas(app.settings, source)
     rows = (
         records.transform(decode, source, schemas)
-        .transform(observed, source)
         .transform(live_rows, source, key)
+        .hint(PLAN_ONCE)
+        .transform(observed_live)
         .coalesce(pace.tasks)
     )
     return app.start(

@@ -25,6 +25,8 @@ from spark_jobs.edges.session import work_done
 from spark_jobs.edges.slowness import Pace, Slowness
 
 _ARROW_ROWS = "spark.sql.execution.arrow.maxRecordsPerBatch"
+PLAN_ONCE = "plan_once"
+"""Hint for rows that are worked out likewise in every batch: see `jvm/PlanOnce.scala`."""
 BatchWork = Callable[[DataFrame, int], None]
 
 

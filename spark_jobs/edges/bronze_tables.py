@@ -50,6 +50,18 @@ def last_batch(spark: SparkSession, paths: Sequence[str], app_id: str) -> int:
     return max(int(jvm.millrace.KnownTransactions.last(spark._jsparkSession, path, app_id)) for path in paths)
 
 
+def write_checkpoint(spark: SparkSession, path: str) -> None:
+    """Write a checkpoint of the table's log where one is due: `append_once` leaves it to its caller."""
+    jvm: Any = spark._jvm
+    jvm.org.apache.spark.sql.delta.LogUpkeep.checkpoint(spark._jsparkSession, path)
+
+
+def shorten_log(spark: SparkSession, path: str, hours: int) -> None:
+    """Forget the versions that are older than so many hours and the hour that goes on; the newest always stays."""
+    jvm: Any = spark._jvm
+    jvm.org.apache.spark.sql.delta.LogUpkeep.forget(spark._jsparkSession, path, hours)
+
+
 def positions(spark: SparkSession, paths: Sequence[str], topic: str) -> DataFrame:
     """Partition and offset of every record of the topic that the tables hold."""
     tables = [spark.read.format("delta").load(path).where(F.col("kafka_topic") == topic) for path in paths]

@@ -5,8 +5,9 @@ import re
 from millrace.settings import Settings
 
 _DELTA = {
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension,millrace.SteadyCode",
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension,millrace.SteadyCode,millrace.PlanOnce",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.delta.logStore.file.impl": "millrace.LocalLog",
     # Delta's defaults are made for thousands of files: 50 tasks to read a snapshot, a checkpoint each 10 commits.
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.databricks.delta.properties.defaults.checkpointInterval": "100",
@@ -50,6 +51,8 @@ _STREAM = {
     "spark.locality.wait": "0",
     # What does not fit is taken in pieces (`edges.collected`); the driver's heap is 1.5 GB.
     "spark.driver.maxResultSize": "128m",
+    # Compaction leaves thousands of names an hour behind in bronze's log, which each checkpoint would carry for a week.
+    "spark.databricks.delta.properties.defaults.deletedFileRetentionDuration": "interval 6 hours",
     # Records may be of ten megabytes; by default Parquet gathers up to 10,000 before it looks how large they are.
     "spark.hadoop.parquet.block.size": "33554432",
     **{f"spark.hadoop.parquet.{what}.size.row.check.min": "4" for what in ("block", "page")},

@@ -1,52 +1,102 @@
-"""Keeps the tables that landing writes small and few-filed, between its batches: it is their one writer."""
+"""Keeps the tables that landing writes small, few-filed and of a short log, beside its batches; only it writes them."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
+from threading import Thread
 
+from pyspark import InheritableThread
 from pyspark.sql import SparkSession
 
 from spark_jobs.edges import lake
+from spark_jobs.edges.bronze_tables import shorten_log, write_checkpoint
 
 log = logging.getLogger(__name__)
+NAME = "upkeep"
 _GRACE = timedelta(minutes=5)
 _LOOK_BACK = timedelta(hours=24)
 _RETENTION_EACH = 6
 _VACUUM_HOURS = 48
+_CHECKPOINT_EACH = 100
+"""Batches; whether a checkpoint is due then says the table."""
 
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+def in_thread(work: Callable[[], None]) -> Thread:
+    """Begin `work` in a thread that ends with the process, at the latest."""
+    thread = InheritableThread(target=work, name=NAME, daemon=True)
+    thread.start()
+    return thread
+
+
 class Upkeep:
-    """Once an hour has closed: compact its partition; each sixth hour also drop what has outlived its retention."""
+    """Each hundred batches: a checkpoint of the log. Once an hour has closed: compact its partition, and shorten the
+    log; each sixth hour also drop what has outlived its retention. Batches go on meanwhile; what fails is told in the
+    log, and due again with the next hour, or the next hundred batches.
 
-    def __init__(self, paths: Sequence[str], retention: timedelta, clock: Callable[[], datetime] = utc_now) -> None:
-        self._paths, self._retention, self._clock = paths, retention, clock
-        self._done = self._closed_hour()
+    A commit a second makes a log of thousands of files an hour, and each commit, and each read, asks for their names.
+    `log_hours` tells by table how far back its versions can still be read, after the hour that goes on.
+    """
 
-    def after_batch(self, spark: SparkSession) -> None:
+    def __init__(
+        self,
+        spark: SparkSession,
+        log_hours: Mapping[str, int],
+        retention: timedelta,
+        clock: Callable[[], datetime] = utc_now,
+        begin: Callable[[Callable[[], None]], Thread] = in_thread,
+    ) -> None:
+        self._spark, self._log_hours, self._retention, self._clock = spark, log_hours, retention, clock
+        self._begin, self._thread = begin, Thread()
+        self._done, self._batches = self._closed_hour(), _CHECKPOINT_EACH  # what a driver before this one left undone
+
+    def after_batch(self) -> None:
+        """Begin what is due, unless the last time's goes on still."""
+        self._batches += 1
+        due = self._batches >= _CHECKPOINT_EACH or self._closed_hour() > self._done
+        if due and not self._thread.is_alive():
+            self._batches = 0
+            self._thread = self._begin(self._work)
+
+    def _work(self) -> None:
+        try:
+            self._look_after_logs()
+            self._look_after_hours()
+        except Exception:
+            log.exception("upkeep of %s", ", ".join(self._log_hours))
+
+    def _look_after_logs(self) -> None:
+        """In a pool and a job group of its own: its jobs are no sign that landing gets on."""
+        for name in ("spark.scheduler.pool", "spark.jobGroup.id"):
+            self._spark.sparkContext.setLocalProperty(name, NAME)
+        for path in self._log_hours:
+            write_checkpoint(self._spark, path)
+
+    def _look_after_hours(self) -> None:
         closed = self._closed_hour()
         if closed <= self._done:
             return
         self._done = closed
-        for path in self._paths:
-            self._compact(spark, path, closed)
+        for path, hours in self._log_hours.items():
+            self._compact(path, closed)
+            shorten_log(self._spark, path, hours)
             if closed.hour % _RETENTION_EACH == 0:
-                self._expire(spark, path)
+                self._expire(path)
 
     def _closed_hour(self) -> datetime:
         """The last hour that surely gets no more rows."""
         return (self._clock() - _GRACE).replace(minute=0, second=0, microsecond=0) - timedelta(hours=1)
 
-    def _compact(self, spark: SparkSession, path: str, closed: datetime) -> None:
+    def _compact(self, path: str, closed: datetime) -> None:
         """A partition that already is one file costs nothing, so hours that an outage left out are taken along."""
         hours = f"append_hour > {lake.timestamp(closed - _LOOK_BACK)} AND append_hour <= {lake.timestamp(closed)}"
-        spark.sql(f"OPTIMIZE {lake.table(path)} WHERE {hours}").collect()
+        self._spark.sql(f"OPTIMIZE {lake.table(path)} WHERE {hours}").collect()
         log.info("compacted %s up to %s", path, closed)
 
-    def _expire(self, spark: SparkSession, path: str) -> None:
+    def _expire(self, path: str) -> None:
         limit = lake.timestamp(self._clock() - self._retention)
-        spark.sql(f"DELETE FROM {lake.table(path)} WHERE append_hour < date_trunc('HOUR', {limit})").collect()
-        spark.sql(f"VACUUM {lake.table(path)} RETAIN {_VACUUM_HOURS} HOURS").collect()
+        self._spark.sql(f"DELETE FROM {lake.table(path)} WHERE append_hour < date_trunc('HOUR', {limit})").collect()
+        self._spark.sql(f"VACUUM {lake.table(path)} RETAIN {_VACUUM_HOURS} HOURS").collect()

@@ -4,6 +4,7 @@ import org.apache.spark.sql.DataFrameWriter
 import org.apache.spark.sql.Row
 import org.apache.spark.sql.SparkSession
 import org.apache.spark.sql.delta._
+import org.apache.spark.sql.delta.hooks.{CheckpointHook, PostCommitHook}
 
 /** Appends to a Delta table under an application's id, at a cost that does not grow with the table.
   *
@@ -32,6 +33,10 @@ object KnownTransactions extends TransactionExecutionObserver {
 
 private class KnownTransactions(begun: OptimisticTransaction)
     extends OptimisticTransaction(begun.deltaLog, begun.catalogTable, begun.snapshot) {
+
+  /** A checkpoint takes seconds, for which the next batch would wait: who appends writes it meanwhile. */
+  override def registerPostCommitHook(hook: PostCommitHook): Unit =
+    if (hook != CheckpointHook) super.registerPostCommitHook(hook)
 
   /** Version of the application's last commit, -1 where it made none. Reading it makes a conflict of every other
     * writer who commits under the same id in between.

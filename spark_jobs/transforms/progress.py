@@ -18,8 +18,9 @@ def observed(decoded: DataFrame, source: Source) -> DataFrame:
 
 
 def observed_live(rows: DataFrame) -> DataFrame:
-    """The same of rows from a live table, which are all good."""
-    return _observed(rows, "append_time", _happened(F.col("event_time"), "append_time"))
+    """The same of rows of a live table; on their way there, not all of them are `good`."""
+    happened = _happened(F.col("event_time"), "append_time")
+    return _observed(rows, "append_time", F.when(F.col("good"), happened) if "good" in rows.columns else happened)
 
 
 def _happened(event_time: Column, append_time: str) -> Column:

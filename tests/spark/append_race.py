@@ -1,7 +1,9 @@
 """Run by test_known_transactions.py in a Spark of its own: threads that append the same batches to one table."""
 
 import json
+import os
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
@@ -12,7 +14,7 @@ from pyspark.sql import SparkSession
 from millrace.errors import FencedError
 from millrace.launch import spark_jars
 from millrace.settings import read_settings
-from spark_jobs.edges.bronze_tables import append_once
+from spark_jobs.edges.bronze_tables import append_once, shorten_log, write_checkpoint
 from spark_jobs.edges.conf import spark_conf
 from spark_jobs.edges.health import Health
 from spark_jobs.edges.patience import Patience
@@ -31,7 +33,7 @@ def main(folder: Path) -> None:
         builder = builder.config(key, value)
     spark = builder.getOrCreate()
     rows = spark.range(ROWS)
-    rows.limit(0).write.format("delta").save(str(table))
+    rows.limit(0).write.format("delta").option("delta.checkpointInterval", str(BATCHES)).save(str(table))
 
     def append(batch: int) -> str:
         try:
@@ -46,7 +48,29 @@ def main(folder: Path) -> None:
             ends += pool.map(append, repeat(batch, WRITERS))
     append(BATCHES - 1)
     result = {"ends": ends, "rows": spark.read.format("delta").load(str(table)).count()}
+    result |= log_kept(spark, table)
     (folder / "result.json").write_text(json.dumps(result))
+
+
+def log_kept(spark: SparkSession, table: Path) -> dict[str, object]:
+    """The log as appending left it, with a checkpoint written, and with what is five hours old forgotten."""
+    log = table / "_delta_log"
+    appended = names_of(log)
+    write_checkpoint(spark, str(table))
+    checkpointed = names_of(log)
+    write_checkpoint(spark, str(table))
+    again = names_of(log)
+    for second, file in enumerate(sorted(log.iterdir())):
+        os.utime(file, (time.time() - 5 * 3600 + second,) * 2)
+    spark.range(1).write.format("delta").mode("append").save(str(table))
+    shorten_log(spark, str(table), 3)
+    spark.catalog.clearCache()
+    left = spark.newSession().read.format("delta").load(str(table)).count()
+    return {"appended": appended, "checkpointed": checkpointed, "again": again, "short": names_of(log), "left": left}
+
+
+def names_of(log: Path) -> list[str]:
+    return sorted(file.name for file in log.iterdir() if file.suffix in {".json", ".parquet"})
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """One Spark Connect session for all tests that need the engine, and a lake of one's own for each."""
 
+import json
 import os
 import warnings
 from collections.abc import Iterator
@@ -10,11 +11,19 @@ from pydantic import SecretStr
 from pyspark.sql import SparkSession
 
 from deploy.local import downloads
+from millrace.contracts.avro import read_record
 from millrace.contracts.catalog import read_catalog
+from millrace.contracts.source import Source, source_from
 from millrace.launch import AVRO_LIMITS, spark_jars
-from millrace.settings import read_settings
+from millrace.settings import ROOT, read_settings
 from spark_jobs.edges.conf import spark_conf
 from tests.spark.tiny_lake import TinyLake
+
+COMPILED = {
+    "spark.sql.codegen.wholeStage": "true",
+    "spark.sql.codegen.factoryMode": "CODEGEN_ONLY",
+    "spark.sql.adaptive.enabled": "false",
+}
 
 
 @pytest.fixture(scope="session")
@@ -54,3 +63,43 @@ def lake(spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
         "spark_jobs.gold.audit", lambda run, layer, table, rows: lake.audited.append(f"{layer}.{table}")
     )
     return lake
+
+
+@pytest.fixture
+def compiling(spark: SparkSession) -> Iterator[SparkSession]:
+    before = {name: spark.conf.get(name, None) for name in COMPILED}
+    for name, value in COMPILED.items():
+        spark.conf.set(name, value)
+    yield spark
+    for name, value in before.items():
+        spark.conf.set(name, value) if value is not None else spark.conf.unset(name)
+
+
+@pytest.fixture(scope="session")
+def wide(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    """A contract with a field of every type."""
+    kinds = {
+        "n": "int", "big": "long", "real": "float", "precise": "double", "yes": "boolean", "blob": "bytes",
+        "price": {"type": "bytes", "logicalType": "decimal", "precision": 10, "scale": 2},
+        "day": {"type": "int", "logicalType": "date"}, "note": "string",
+        "counts": {"type": "array", "items": "int"}, "scores": {"type": "map", "values": "double"},
+        "inside": {"type": "record", "name": "Inside", "fields": [
+            {"name": "x", "type": "int"},
+            {"name": "price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 10, "scale": 2}},
+        ]},
+    }  # fmt: skip
+    fields = [
+        {"name": "id", "type": "string"},
+        {"name": "at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
+    ]
+    fields += [{"name": name, "type": ["null", kind], "default": None} for name, kind in kinds.items()]
+    folder: Path = tmp_path_factory.mktemp("lab") / "wide"
+    folder.mkdir()
+    (folder / "event.avsc").write_text(json.dumps({"type": "record", "name": "Wide", "fields": fields}))
+    contract = {"owner": "x", "description": "x", "topic": {"name": "wide"}, "event": {"id": "id", "time": "at"}}
+    return source_from(contract, folder, read_record(folder / "event.avsc"))
+
+
+@pytest.fixture(scope="session")
+def user_events() -> Source:
+    return read_catalog(ROOT).source("user_events")

@@ -35,3 +35,19 @@ def test_each_batch_is_in_the_table_once(raced: Path) -> None:
 def test_the_checksum_beside_the_log_knows_the_last_batch(raced: Path) -> None:
     newest = max((raced / TABLE / "_delta_log").glob("*.crc"))
     assert {t["appId"]: t["version"] for t in json.loads(newest.read_text())["setTransactions"]} == {"app": BATCHES - 1}
+
+
+def test_the_checkpoint_is_left_to_upkeep_which_writes_it_once(raced: Path) -> None:
+    result: dict[str, Any] = json.loads((raced / "result.json").read_text())
+    assert not [name for name in result["appended"] if "checkpoint" in name]
+    written = [name for name in result["checkpointed"] if "checkpoint" in name]
+    assert written == [f"{BATCHES:020}.checkpoint.parquet"]
+    assert result["again"] == result["checkpointed"]
+
+
+def test_a_log_is_short_again_and_the_table_as_it_was(raced: Path) -> None:
+    result: dict[str, Any] = json.loads((raced / "result.json").read_text())
+    assert result["short"] == [
+        f"{BATCHES:020}.checkpoint.parquet", f"{BATCHES:020}.json", f"{BATCHES + 1:020}.json",
+    ]  # fmt: skip
+    assert result["left"] == BATCHES * ROWS + 1

@@ -3,17 +3,12 @@
 import json
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pyarrow as pa
-import pytest
 from pyspark.sql import DataFrame, SparkSession
 
-from millrace.contracts.avro import read_record
-from millrace.contracts.catalog import read_catalog
 from millrace.contracts.columns import live_columns
-from millrace.contracts.source import Source, source_from
-from millrace.settings import ROOT
+from millrace.contracts.source import Source
 from spark_jobs.transforms.bronze import bad_records, bronze_rows, quarantine_rows
 from spark_jobs.transforms.decode import decode
 from spark_jobs.transforms.live_rows import live_rows
@@ -26,36 +21,6 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HEADERS: list[list[tuple[str, bytes | None]] | None] = [None, [], [("", None)], [("h", b"\xff\x00" * 5000)]]
 KEYS = [None, b"", b"\xff\x00\xfe", b"k" * 100_000]
 ARROW = {"String": pa.types.is_string, "Int32": pa.types.is_int32, "DateTime64(6, 'UTC')": pa.types.is_timestamp}
-
-
-@pytest.fixture(scope="module")
-def wide(tmp_path_factory: pytest.TempPathFactory) -> Source:
-    """A contract with a field of every type."""
-    kinds = {
-        "n": "int", "big": "long", "real": "float", "precise": "double", "yes": "boolean", "blob": "bytes",
-        "price": {"type": "bytes", "logicalType": "decimal", "precision": 10, "scale": 2},
-        "day": {"type": "int", "logicalType": "date"}, "note": "string",
-        "counts": {"type": "array", "items": "int"}, "scores": {"type": "map", "values": "double"},
-        "inside": {"type": "record", "name": "Inside", "fields": [
-            {"name": "x", "type": "int"},
-            {"name": "price", "type": {"type": "bytes", "logicalType": "decimal", "precision": 10, "scale": 2}},
-        ]},
-    }  # fmt: skip
-    fields = [
-        {"name": "id", "type": "string"},
-        {"name": "at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
-    ]
-    fields += [{"name": name, "type": ["null", kind], "default": None} for name, kind in kinds.items()]
-    folder: Path = tmp_path_factory.mktemp("lab") / "wide"
-    folder.mkdir()
-    (folder / "event.avsc").write_text(json.dumps({"type": "record", "name": "Wide", "fields": fields}))
-    contract = {"owner": "x", "description": "x", "topic": {"name": "wide"}, "event": {"id": "id", "time": "at"}}
-    return source_from(contract, folder, read_record(folder / "event.avsc"))
-
-
-@pytest.fixture(scope="module")
-def user_events() -> Source:
-    return read_catalog(ROOT).source("user_events")
 
 
 def among_good(spark: SparkSession, source: Source, poisons: Sequence[Poison], good: bytes) -> DataFrame:

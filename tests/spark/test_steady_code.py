@@ -1,15 +1,7 @@
 """The same query over another hour runs the same generated code; without it, each hour's would be compiled anew."""
 
-from collections.abc import Iterator
-
-import pytest
 from pyspark.sql import SparkSession
 
-COMPILED = {
-    "spark.sql.codegen.wholeStage": "true",
-    "spark.sql.codegen.factoryMode": "CODEGEN_ONLY",
-    "spark.sql.adaptive.enabled": "false",
-}
 QUERY = """
     SELECT date_diff(DATE'{hour:.10}', day) AS days, TIMESTAMP'{hour}' AS made_at, n
     FROM (
@@ -17,16 +9,6 @@ QUERY = """
     )
     WHERE t >= TIMESTAMP'{hour}' - INTERVAL 1 HOUR AND t < TIMESTAMP'{hour}'
 """
-
-
-@pytest.fixture
-def compiling(spark: SparkSession) -> Iterator[SparkSession]:
-    before = {name: spark.conf.get(name, None) for name in COMPILED}
-    for name, value in COMPILED.items():
-        spark.conf.set(name, value)
-    yield spark
-    for name, value in before.items():
-        spark.conf.set(name, value) if value is not None else spark.conf.unset(name)
 
 
 def code(spark: SparkSession, hour: str, most: int = 9000) -> str:

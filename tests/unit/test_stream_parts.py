@@ -1,9 +1,12 @@
 """The parts of the stream application that need neither Spark nor a service."""
 
 import threading
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from threading import Thread
 from typing import Any
+from unittest.mock import MagicMock
 
 import pyarrow as pa
 import pytest
@@ -101,10 +104,11 @@ class TestPatience:
 
 
 class _Spark:
-    """Records the SQL that it is given."""
+    """Records the SQL that it is given, and what is asked of the JVM."""
 
     def __init__(self) -> None:
         self.statements: list[str] = []
+        self._jvm, self._jsparkSession, self.sparkContext = MagicMock(), None, MagicMock()
 
     def sql(self, statement: str) -> "_Spark":
         self.statements.append(statement)
@@ -113,31 +117,71 @@ class _Spark:
     def collect(self) -> None:
         """The result is of no interest."""
 
+    @property
+    def logs(self) -> MagicMock:
+        upkeep: MagicMock = self._jvm.org.apache.spark.sql.delta.LogUpkeep
+        return upkeep
+
+
+def at_once(work: Callable[[], None]) -> Thread:
+    work()
+    return Thread()
+
 
 class TestUpkeep:
-    def run(self, moments: list[datetime]) -> list[str]:
+    def run(self, moments: list[datetime], begin: Callable[[Callable[[], None]], Thread] = at_once) -> _Spark:
         clock, spark = iter(moments), _Spark()
         now = {"at": next(clock)}
-        upkeep = Upkeep(["/lake/bronze/x"], timedelta(days=90), clock=lambda: now["at"])
+        upkeep = Upkeep(spark, {"/lake/x": 3}, timedelta(days=90), lambda: now["at"], begin)  # type: ignore[arg-type]
         for moment in clock:
             now["at"] = moment
-            upkeep.after_batch(spark)  # type: ignore[arg-type]
-        return spark.statements
+            upkeep.after_batch()
+        return spark
 
-    def test_does_nothing_within_the_hour(self) -> None:
+    def test_does_nothing_to_the_table_within_the_hour(self) -> None:
         start = datetime(2026, 1, 1, 10, 20, tzinfo=UTC)
-        assert self.run([start, start + timedelta(minutes=30), start + timedelta(minutes=44)]) == []
+        assert self.run([start, start + timedelta(minutes=30), start + timedelta(minutes=44)]).statements == []
 
     def test_compacts_the_hour_that_closed_once(self) -> None:
         start = datetime(2026, 1, 1, 10, 20, tzinfo=UTC)
-        ran = self.run([start, start + timedelta(minutes=46), start + timedelta(minutes=50)])
-        assert len(ran) == 1
-        assert "append_hour <= TIMESTAMP'2026-01-01 10:00:00" in ran[0]
+        spark = self.run([start, start + timedelta(minutes=46), start + timedelta(minutes=50)])
+        assert len(spark.statements) == 1
+        assert "append_hour <= TIMESTAMP'2026-01-01 10:00:00" in spark.statements[0]
+        spark.logs.forget.assert_called_once_with(None, "/lake/x", 3)
 
     def test_drops_what_has_expired_each_sixth_hour(self) -> None:
         start = datetime(2026, 1, 1, 12, 20, tzinfo=UTC)
-        ran = self.run([start, start + timedelta(hours=1)])
-        assert [s.split()[0] for s in ran] == ["OPTIMIZE", "DELETE", "VACUUM"]
+        spark = self.run([start, start + timedelta(hours=1)])
+        assert [s.split()[0] for s in spark.statements] == ["OPTIMIZE", "DELETE", "VACUUM"]
+
+    def test_asks_for_a_checkpoint_at_the_start_and_each_hundred_batches(self) -> None:
+        start = datetime(2026, 1, 1, 10, 20, tzinfo=UTC)
+        assert self.run([start] * 200).logs.checkpoint.call_count == 2
+        assert self.run([start] * 202).logs.checkpoint.call_count == 3
+
+    def test_begins_nothing_while_the_last_time_goes_on(self) -> None:
+        start, waits = datetime(2026, 1, 1, 10, 20, tzinfo=UTC), threading.Event()
+        begun = []
+
+        def slowly(work: Callable[[], None]) -> Thread:
+            begun.append(work)
+            thread = Thread(target=waits.wait, daemon=True)
+            thread.start()
+            return thread
+
+        self.run([start, start, start + timedelta(hours=1), start + timedelta(hours=2)], slowly)
+        waits.set()
+        assert len(begun) == 1
+
+    def test_a_failure_ends_nothing_and_the_next_hour_is_tried(self, caplog: pytest.LogCaptureFixture) -> None:
+        spark, now = _Spark(), datetime(2026, 1, 1, 10, 20, tzinfo=UTC)
+        clock = iter([now, *[now + timedelta(hours=1)] * 3, *[now + timedelta(hours=2)] * 3])
+        upkeep = Upkeep(spark, {"/lake/x": 3}, timedelta(days=90), lambda: next(clock), at_once)  # type: ignore[arg-type]
+        spark.logs.checkpoint.side_effect = [RuntimeError("the disk is full"), None]
+        upkeep.after_batch()
+        upkeep.after_batch()
+        assert "the disk is full" in caplog.text
+        assert [s.split()[0] for s in spark.statements] == ["OPTIMIZE"]
 
 
 def _raise(error: Exception) -> Any:
