@@ -1,4 +1,4 @@
-"""Keeps the tables that landing writes small, few-filed and of a short log, beside its batches; only it writes them."""
+"""Keeps the tables that landing writes small, few-filed and of a short log, beside its batches. Only it writes them."""
 
 import logging
 from collections.abc import Callable, Mapping

@@ -1,4 +1,4 @@
-"""What is planned once gives what is planned for each batch: compiled in one piece, or in many where that is too big."""
+"""What is planned once gives what is planned for each batch: compiled in one piece, or in many where it is large."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor
