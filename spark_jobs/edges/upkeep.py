@@ -51,7 +51,7 @@ class Upkeep:
     ) -> None:
         self._spark, self._log_hours, self._retention, self._clock = spark, log_hours, retention, clock
         self._begin, self._thread = begin, Thread()
-        self._done, self._batches = self._closed_hour(), _CHECKPOINT_EACH  # what a driver before this one left undone
+        self._done, self._batches = self._closed_hour(), 0
 
     def after_batch(self) -> None:
         """Begin what is due, unless the last time's goes on still."""

@@ -4,7 +4,6 @@ import org.apache.spark.sql.DataFrameWriter
 import org.apache.spark.sql.Row
 import org.apache.spark.sql.SparkSession
 import org.apache.spark.sql.delta._
-import org.apache.spark.sql.delta.hooks.{CheckpointHook, PostCommitHook}
 
 /** Appends to a Delta table under an application's id, at a cost that does not grow with the table.
   *
@@ -35,8 +34,7 @@ private class KnownTransactions(begun: OptimisticTransaction)
     extends OptimisticTransaction(begun.deltaLog, begun.catalogTable, begun.snapshot) {
 
   /** A checkpoint takes seconds, for which the next batch would wait: who appends writes it meanwhile. */
-  override def registerPostCommitHook(hook: PostCommitHook): Unit =
-    if (hook != CheckpointHook) super.registerPostCommitHook(hook)
+  override def isCheckpointNeeded(version: Long, committed: Snapshot): Boolean = false
 
   /** Version of the application's last commit, -1 where it made none. Reading it makes a conflict of every other
     * writer who commits under the same id in between.
