@@ -36,6 +36,8 @@ def spark() -> Iterator[SparkSession]:
     # Rows are few: compiling code for them would cost more than it saves.
     own = {
         "spark.driver.memory": "1g",
+        # A lake for each test, and two megabytes of plans for each of its tables: nobody comes back to them.
+        "spark.databricks.delta.delta.log.cacheSize": "30",
         "spark.driver.extraJavaOptions": f"-XX:+UseSerialGC {AVRO_LIMITS}",
         "spark.ui.enabled": "false",
         "spark.sql.shuffle.partitions": "1",
