@@ -23,7 +23,8 @@ import scala.util.Try
   * Spark plans a stream's query anew for each batch, and writes the code of all its expressions again, only to find that
   * it is compiled already. At four batches a second that is most of what a small batch costs. Under this hint the
   * projections and filters above the source become one step that holds its code. What else there is, and what would
-  * not be the same in the next batch, is left to Spark: the hint then changes nothing.
+  * not be the same in the next batch, is left to Spark: the hint then changes nothing. Nor does it where what is below is
+  * not analysed yet, as over Connect.
   */
 class PlanOnce extends (SparkSessionExtensions => Unit) {
   override def apply(extensions: SparkSessionExtensions): Unit = {
