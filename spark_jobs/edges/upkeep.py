@@ -12,7 +12,7 @@ from spark_jobs.edges import lake
 from spark_jobs.edges.bronze_tables import shorten_log, write_checkpoint
 
 log = logging.getLogger(__name__)
-NAME = "upkeep"
+_NAME = "upkeep"
 _GRACE = timedelta(minutes=5)
 _LOOK_BACK = timedelta(hours=24)
 _RETENTION_EACH = 6
@@ -27,15 +27,16 @@ def utc_now() -> datetime:
 
 def in_thread(work: Callable[[], None]) -> Thread:
     """Begin `work` in a thread that ends with the process, at the latest."""
-    thread = InheritableThread(target=work, name=NAME, daemon=True)
+    thread = InheritableThread(target=work, name=_NAME, daemon=True)
     thread.start()
     return thread
 
 
 class Upkeep:
     """Each hundred batches: a checkpoint of the log. Once an hour has closed: compact its partition, and shorten the
-    log; each sixth hour also drop what has outlived its retention. Batches go on meanwhile; what fails is told in the
-    log, and due again with the next hour, or the next hundred batches.
+    log; each sixth hour also drop what has outlived its retention. Batches go on meanwhile. What fails is told in the
+    log: an hour that fails is taken along with the next, a checkpoint is due again with the next hundred batches, or
+    with the next batch where an hour waits for it.
 
     A commit a second makes a log of thousands of files an hour, and each commit, and each read, asks for their names.
     `log_hours` tells by table how far back its versions can still be read, after the hour that goes on.
@@ -62,18 +63,15 @@ class Upkeep:
             self._thread = self._begin(self._work)
 
     def _work(self) -> None:
+        """In a pool and a job group of its own: its jobs are no sign that landing gets on."""
         try:
-            self._look_after_logs()
+            for name in ("spark.scheduler.pool", "spark.jobGroup.id"):
+                self._spark.sparkContext.setLocalProperty(name, _NAME)
+            for path in self._log_hours:
+                write_checkpoint(self._spark, path)
             self._look_after_hours()
         except Exception:
             log.exception("upkeep of %s", ", ".join(self._log_hours))
-
-    def _look_after_logs(self) -> None:
-        """In a pool and a job group of its own: its jobs are no sign that landing gets on."""
-        for name in ("spark.scheduler.pool", "spark.jobGroup.id"):
-            self._spark.sparkContext.setLocalProperty(name, NAME)
-        for path in self._log_hours:
-            write_checkpoint(self._spark, path)
 
     def _look_after_hours(self) -> None:
         closed = self._closed_hour()

@@ -110,8 +110,8 @@ object PlannedSteps extends Logging {
     case stage: WholeStageCodegenExec =>
       compiled(stage, session) match {
         case Some(code) =>
-          val before = stage.collectFirst { case InputAdapter(input) => input }.getOrElse(stage.collectLeaves().head)
-          factories(before, session).map(code :: _)
+          val before = stage.collectFirst { case input @ (_: InputAdapter | _: LeafExecNode) => input }
+          before.flatMap(factories(_, session)).map(code :: _)
         case None => factories(stage.child, session)
       }
     case ProjectExec(columns, child) =>
