@@ -2,14 +2,14 @@
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import unquote
 
 import duckdb
 import numpy as np
 
-from bench.measure import Ages, Floats, Longs, ages
+from bench.measure import Ages, Floats, Longs, ages, by_minute
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,8 @@ def freshness(table: Path, since: float, until: float, sent: int) -> Ages:
     """Ages of all events that were handed to the producer in `[since, until)`, of which `sent` were sent."""
     visible = {str(file): commit.visible for commit in commits(table, since) for file in commit.files}
     produced, moments = _rows(visible, since, until)
-    return ages(moments - produced / 1e6, sent - len(produced))
+    old = moments - produced / 1e6
+    return replace(ages(old, sent - len(produced)), by_minute=by_minute(old, produced / 1e6 - since))
 
 
 def _rows(visible: dict[str, float], since: float, until: float) -> tuple[Longs, Floats]:

@@ -29,6 +29,8 @@ class Ages:
     highest: float
     missing: int = 0
     """Events that were sent and never became visible: anything but 0 is a defect."""
+    by_minute: tuple[float, ...] = ()
+    """The 99th percentile of each minute's events, where it was asked for."""
 
 
 def ages(seconds: Floats, missing: int = 0) -> Ages:
@@ -36,6 +38,13 @@ def ages(seconds: Floats, missing: int = 0) -> Ages:
         return Ages(0, float("nan"), float("nan"), float("nan"), missing)
     p50, p99 = np.percentile(seconds, [50, 99])
     return Ages(int(seconds.size), float(p50), float(p99), float(seconds.max()), missing)
+
+
+def by_minute(seconds: Floats, since_start: Floats) -> tuple[float, ...]:
+    """The 99th percentile of each minute, by when the events were made (seconds since the start); whole minutes only."""
+    minutes = (since_start // 60).astype(int)
+    whole = range(int(since_start.max() / 60 + 0.01)) if since_start.size else range(0)
+    return tuple(float(np.percentile(seconds[minutes == m], 99)) for m in whole if (minutes == m).any())
 
 
 def cpu_seconds(process: psutil.Process) -> float:

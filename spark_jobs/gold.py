@@ -15,6 +15,7 @@ from spark_jobs.analysis import columns_of
 from spark_jobs.audit import audit
 from spark_jobs.batch import BatchRun
 from spark_jobs.edges import lake
+from spark_jobs.edges.staged import Candidates, insert_missing, replace_partitions, write_aside
 from spark_jobs.gates.result import GateResult
 from spark_jobs.narrowing import Values, candidate_sql, touched
 from spark_jobs.staging_note import recalling, staged_inputs, staging_note
@@ -62,7 +63,9 @@ def stage_gold(run: BatchRun, name: str) -> GoldStaged:
     candidates = run.spark.sql(candidate_sql(run, model, values)).withColumn(
         UPDATED_AT, F.date_trunc("millisecond", F.lit(now))
     )
-    lake.write_aside(candidates, run.staging("gold", name), model.partition, note=note)
+    partitions = (model.partition,) if model.partition else ()
+    stats = _stats(model, columns_of(candidates.schema))
+    write_aside(candidates, run.staging("gold", name), *partitions, note=note, stats=stats)
     counts = _counts(_staged(run, model), model.partition)
     _refuse_other_partitions(model, set(counts), values)
     staged = GoldStaged(sum(counts.values()), _texts(values))
@@ -100,9 +103,14 @@ def publish_gold(run: BatchRun, name: str) -> GoldPublished:
 
 
 def ensure_gold(run: BatchRun, model: GoldModel, columns: Sequence[Column]) -> None:
-    """Create or widen the model's table. Files are skipped by numbers and times: texts cost too much."""
-    stats = [c.name for c in columns if c.spark_type in _COMPARED and c.name != model.partition]
-    lake.ensure(run.spark, run.path("gold", model.name), columns, partition=model.partition, stats=stats)
+    """Create or widen the model's table."""
+    path, stats = run.path("gold", model.name), _stats(model, columns)
+    lake.ensure(run.spark, path, columns, partition=model.partition, stats=stats)
+
+
+def _stats(model: GoldModel, columns: Sequence[Column]) -> list[str]:
+    """Files are skipped by numbers and times: texts cost too much."""
+    return [c.name for c in columns if c.spark_type in _COMPARED and c.name != model.partition]
 
 
 def _counts(df: DataFrame, partition: str | None) -> dict[object, int]:
@@ -139,9 +147,9 @@ def _insert(run: BatchRun, model: GoldModel, values: Values) -> int:
         touched_only = gold_sql.among(column, values)
         return f"{touched_only} AND {lake.appended_in(run.interval, alias)}" if by_time else touched_only
 
-    path, candidates = run.path("gold", model.name), lake.table(run.staging("gold", model.name))
+    path, candidates = run.path("gold", model.name), Candidates(run.staging("gold", model.name))
     match = gold_sql.same(model.insert_key)
-    return lake.insert_missing(run.spark, path, candidates, staged.count(), match, within)
+    return insert_missing(run.spark, path, candidates, staged.count(), match, within)
 
 
 def _upsert(run: BatchRun, model: GoldModel) -> int:
@@ -158,8 +166,8 @@ def _replace(run: BatchRun, model: GoldModel, values: Values) -> GoldPublished:
     changed = tuple(value for value in values if wanted.get(value) != found.get(value))
     if not changed:
         return GoldPublished(0)
-    condition = gold_sql.among(partition, changed)
-    lake.replace_where(staged.where(condition), path, condition)
+    candidates = Candidates(run.staging("gold", model.name), gold_sql.among(partition, changed))
+    replace_partitions(run.spark, path, candidates)
     return GoldPublished(sum(wanted[v][0] for v in changed if v in wanted), _texts(changed))
 
 

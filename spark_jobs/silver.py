@@ -23,6 +23,7 @@ from spark_jobs.batch import BatchRun
 from spark_jobs.bronze import acceptable, judged_rows
 from spark_jobs.edges import lake
 from spark_jobs.edges.quarantine_index import index_rejected
+from spark_jobs.edges.staged import Candidates, insert_missing, note_of, write_aside
 from spark_jobs.gates.result import GateResult
 from spark_jobs.repeats import at_hand, doubtful_rows, find_suspects, sorted_rows
 from spark_jobs.transforms.pii import pseudonymise
@@ -38,6 +39,8 @@ from spark_jobs.transforms.silver import (
 
 log = logging.getLogger(__name__)
 PARTITION = "event_date"
+_STATS = ("append_time", "kafka_partition", "kafka_offset", "event_time")
+"""Silver's files are skipped by their smallest and largest values of these."""
 _ROWS_OF_A_FILE = 1_000_000
 """At most so many in silver; a stage has no shuffle, so without a word it would make a file of each file of bronze."""
 
@@ -73,7 +76,7 @@ def stage_silver(run: BatchRun, name: str) -> Staged:
     note = json.dumps({"hours": suspects.hours})
     tasks = max(int(run.spark.conf.get("spark.sql.shuffle.partitions") or 1), suspects.rows // _ROWS_OF_A_FILE)
     silver = refined.transform(shape, source, datetime.now(UTC), OUTCOME, REPEATED_ID).coalesce(tasks)
-    lake.write_aside(silver, _aside(run, name), OUTCOME, note=note)
+    write_aside(silver, _aside(run, name), OUTCOME, PARTITION, note=note, stats=_STATS)
     counts, _ = _outcomes(run, name)
     staged = Staged(sum(counts.values()), counts[FRESH], counts[REPEATED], counts[REFUSED])
     log.info("silver.%s, %s: %s", name, run.interval, staged)
@@ -82,7 +85,7 @@ def stage_silver(run: BatchRun, name: str) -> Staged:
 
 def gate_silver(run: BatchRun, name: str) -> GateResult:
     """Judge the candidate rows by the source's silver suite."""
-    return audit(run, "silver", name, run.spark.sql(f"SELECT * FROM {_candidates(run, name)}"))
+    return audit(run, "silver", name, _candidates(run, name).read(run.spark))
 
 
 def publish_silver(run: BatchRun, name: str) -> Published:
@@ -91,7 +94,7 @@ def publish_silver(run: BatchRun, name: str) -> Published:
     candidates, counts, days = _candidates(run, name), *_outcomes(run, name)
     ensure_silver(run, source)
     with run.exclusive(run.settings, f"silver.{name}"):
-        inserted = counts[FRESH] and lake.insert_missing(
+        inserted = counts[FRESH] and insert_missing(
             run.spark,
             run.path("silver", name),
             candidates,
@@ -108,15 +111,14 @@ def publish_silver(run: BatchRun, name: str) -> Published:
 def candidate_rows(run: BatchRun, source: Source) -> DataFrame:
     """The interval's fresh rows: those that were staged, or those that would be."""
     if _found_aside(run, source.name) is not None:
-        return run.spark.sql(f"SELECT * FROM {_candidates(run, source.name)}")
+        return _candidates(run, source.name).read(run.spark)
     return sorted_rows(run, source, find_suspects(run, source)).where(F.col(OUTCOME) == FRESH)
 
 
 def ensure_silver(run: BatchRun, source: Source) -> None:
     """Create or widen the tables that this module writes."""
-    stats = ("append_time", "kafka_partition", "kafka_offset", "event_time")
     silver, rejected = run.path("silver", source.name), run.path("rejected", source.name)
-    lake.ensure(run.spark, silver, silver_columns(source), partition=PARTITION, stats=stats)
+    lake.ensure(run.spark, silver, silver_columns(source), partition=PARTITION, stats=_STATS)
     lake.ensure(run.spark, rejected, (*bronze_columns(source), REASON, STAGE), partition="append_hour")
 
 
@@ -127,7 +129,7 @@ def contradicting_rows(run: BatchRun, source: Source, repeated: int) -> DataFram
     """
     staged = _staged(run, source.name)
     ids = staged.where(F.col(OUTCOME) == REPEATED).select(F.col(REPEATED_ID).alias(source.event.id))
-    hours = json.loads(lake.note_of(staged) or "{}").get("hours", ())
+    hours = json.loads(note_of(staged) or "{}").get("hours", ())
     concerned = acceptable(
         doubtful_rows(run, source, hours, lambda rows: rows.join(at_hand(ids, repeated), source.event.id, "left_semi"))
     )
@@ -173,10 +175,9 @@ def _staged(run: BatchRun, name: str) -> DataFrame:
     return staged
 
 
-def _candidates(run: BatchRun, name: str) -> str:
-    """The candidate rows, as a query in brackets."""
-    columns = ", ".join(f"`{column.name}`" for column in silver_columns(run.catalog.source(name)))
-    return f"(SELECT {columns} FROM {lake.table(_aside(run, name))} WHERE {OUTCOME} = '{FRESH}')"
+def _candidates(run: BatchRun, name: str) -> Candidates:
+    columns = tuple(column.name for column in silver_columns(run.catalog.source(name)))
+    return Candidates(_aside(run, name), f"{OUTCOME} = '{FRESH}'", columns)
 
 
 def _outcomes(run: BatchRun, name: str) -> tuple[Counter[str], tuple[str, ...]]:

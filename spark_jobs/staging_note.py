@@ -11,6 +11,7 @@ from typing import Any
 from millrace.contracts.model import GoldModel
 from spark_jobs.batch import BatchRun
 from spark_jobs.edges import lake
+from spark_jobs.edges.staged import note_of
 
 _DATE = "date"
 
@@ -34,7 +35,7 @@ def recalling(run: BatchRun, model: GoldModel) -> BatchRun:
 
 def _read(run: BatchRun, model: GoldModel) -> dict[str, Any]:
     staged = lake.read(run.spark, run.staging("gold", model.name))
-    note = None if staged is None else lake.note_of(staged)
+    note = None if staged is None else note_of(staged)
     return {} if note is None else dict(json.loads(note, object_hook=_decoded))
 
 

@@ -7,6 +7,7 @@ from millrace.settings import Settings
 _DELTA = {
     "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension,millrace.SteadyCode,millrace.PlanOnce",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+    "spark.sql.catalog.millrace": "millrace.Procedures",
     "spark.delta.logStore.file.impl": "millrace.LocalLog",
     # Delta's defaults are made for thousands of files: 50 tasks to read a snapshot, a checkpoint each 10 commits.
     "spark.databricks.delta.snapshotPartitions": "1",

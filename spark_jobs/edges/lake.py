@@ -25,9 +25,6 @@ _CONFLICT = re.compile(
     r"|DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION"
 )
 """Another writer was faster; the last is how a table looks whose first commit is being written at this moment."""
-_NOTE = "millrace.note"
-_READ_WHOLE = {"delta.dataSkippingNumIndexedCols": "0"}
-"""No smallest and largest values, a third of what writing costs: every file of a staging folder is read."""
 
 
 def table(path: str) -> str:
@@ -63,6 +60,11 @@ def timestamp(moment: object) -> str:
     return f"TIMESTAMP'{moment:%Y-%m-%d %H:%M:%S.%f}'"
 
 
+def escaped(text: str) -> str:
+    """What goes between the quotes of a text in SQL."""
+    return text.replace("\\", "\\\\").replace("'", "\\'")
+
+
 def ensure(
     spark: SparkSession, path: str, columns: Sequence[Column], *, partition: str | None, stats: Iterable[str] = ()
 ) -> None:
@@ -80,21 +82,6 @@ def ensure(
         spark.sql(f"ALTER TABLE {table(path)} ADD COLUMNS ({_ddl(added)})")
 
 
-def write_aside(df: DataFrame, path: str, partition: str | None = None, note: str = "") -> None:
-    """Write candidate rows to a staging folder, over whatever an earlier attempt left there; `note` goes with them.
-
-    The note lies in the schema: read without a query, and swapped in one commit with the rows.
-    """
-    noted = df.withMetadata(df.columns[-1], {_NOTE: note}) if note else df
-    writer = noted.write.format("delta").mode("overwrite").option("overwriteSchema", "true").options(**_READ_WHOLE)
-    (writer.partitionBy(partition) if partition else writer).save(path)
-
-
-def note_of(staged: DataFrame) -> str | None:
-    """The note that was written with candidate rows."""
-    return next((str(field.metadata[_NOTE]) for field in staged.schema if _NOTE in field.metadata), None)
-
-
 def version(spark: SparkSession, path: str) -> int:
     return int(spark.sql(f"DESCRIBE HISTORY {table(path)} LIMIT 1").collect()[0]["version"])
 
@@ -109,18 +96,9 @@ def replace_where(df: DataFrame, path: str, condition: str) -> None:
     on_conflict(lambda: df.write.format("delta").mode("overwrite").option("replaceWhere", condition).save(path))
 
 
-def insert_missing(
-    spark: SparkSession, path: str, candidates: str, count: int, match: str, within: Callable[[str], str]
-) -> int:
-    """Insert the rows of `candidates` (so many; a table or query, alias c) that match no row of the table (alias t).
-
-    `within` gives a condition, for an alias, that all candidates meet. Where no row of the table does, all are missing,
-    and are written without a look at each. Nobody else may insert there meanwhile: callers see to it. Returns how many.
-    """
-    if spark.read.format("delta").load(path).where(within("")).isEmpty():
-        replace_where(spark.sql(f"SELECT * FROM {candidates}"), path, within(""))
-        return count
-    return _merge(spark, path, candidates, f"{within('t')} AND {match}", "")
+def insert(spark: SparkSession, path: str, candidates: str, match: str) -> int:
+    """Insert the rows of `candidates` (a query in brackets, alias c) that match no row of the table (alias t)."""
+    return _merge(spark, path, candidates, match, "")
 
 
 def upsert(spark: SparkSession, path: str, candidates: str, match: str, changed: str) -> int:
@@ -146,11 +124,7 @@ def _merge(spark: SparkSession, path: str, candidates: str, match: str, matched:
 
 
 def _ddl(columns: Iterable[Column]) -> str:
-    return ", ".join(f"`{c.name}` {c.spark_type}" + (f" COMMENT '{_escaped(c.doc)}'" if c.doc else "") for c in columns)
-
-
-def _escaped(text: str) -> str:
-    return text.replace("\\", "\\\\").replace("'", "\\'")
+    return ", ".join(f"`{c.name}` {c.spark_type}" + (f" COMMENT '{escaped(c.doc)}'" if c.doc else "") for c in columns)
 
 
 def _is_conflict(error: BaseException) -> bool:

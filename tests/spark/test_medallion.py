@@ -144,7 +144,7 @@ def test_an_interval_reads_the_files_of_its_hours_only(lake: TinyLake):
     assert len(silver.where(appended_in(run.interval)).inputFiles()) == 1
     insert = lake.spark.sql(f"DESCRIBE HISTORY delta.`{lake.path('gold', 'fact_events')}` LIMIT 1").collect()[0]
     assert insert["operationMetrics"]["numFiles"] == "1"
-    assert insert["operationMetrics"]["numRemovedFiles"] == "0"
+    assert insert["operationParameters"]["mode"] == "Append"
 
 
 def other(offset: int, minute: float, **values: Any) -> Row:
