@@ -47,10 +47,14 @@ def deploy_gold(spark: SparkSession, settings: Settings, catalog: Catalog) -> No
 
 def in_order(catalog: Catalog) -> Iterator[GoldModel]:
     """Gold models, each after those that it reads."""
-    reads = {
+    return (catalog.gold_model(name) for name in TopologicalSorter(feeding(catalog)).static_order())
+
+
+def feeding(catalog: Catalog) -> dict[str, list[str]]:
+    """Gold models, by name, each with those that it reads."""
+    return {
         model.name: [ref.split(".", 1)[1] for ref in model.inputs if ref.startswith("gold.")] for model in catalog.gold
     }
-    return (catalog.gold_model(name) for name in TopologicalSorter(reads).static_order())
 
 
 if __name__ == "__main__":

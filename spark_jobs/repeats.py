@@ -36,15 +36,24 @@ class Suspects:
 def find_suspects(run: BatchRun, source: Source) -> Suspects:
     """Compare the interval's ids with each other, and with those of the dedup window before it."""
     new = refined_rows(run, source, run.interval).select(id_hash(source))
-    rows = new.count()
+    rows, again = _repeated_within(new)
     earlier = refined_rows(run, source, run.interval.before(source.dedup_window))
     hour = F.col(APPEND_HOUR.name).cast("string").alias("hour")
-    again = new.groupBy(ID_HASH).count().where("count > 1").select(ID_HASH, F.lit(None).alias("hour"))
     before = earlier.select(id_hash(source), hour).join(at_hand(new, rows), ID_HASH, "left_semi").distinct()
-    found = again.unionByName(before).localCheckpoint()
+    found = again.withColumn("hour", F.lit(None)).unionByName(before).localCheckpoint()
     hashes = found.select(ID_HASH).distinct()
     count, hours = found.agg(F.count_distinct(ID_HASH), F.collect_set("hour")).collect()[0]
     return Suspects(rows, hashes, count, tuple(sorted(hours)))
+
+
+def _repeated_within(hashes: DataFrame) -> tuple[int, DataFrame]:
+    """How many there are, and those that occur more than once."""
+    gathered = F.call_function("repeated_hashes", ID_HASH).alias("repeated")
+    found = hashes.agg(F.count("*").alias("rows"), gathered).localCheckpoint()
+    rows, too_many = found.select("rows", F.isnull("repeated")).collect()[0]
+    if too_many:
+        return rows, hashes.groupBy(ID_HASH).count().where("count > 1").select(ID_HASH)
+    return rows, found.select(F.explode("repeated").alias(ID_HASH))
 
 
 def sorted_rows(run: BatchRun, source: Source, suspects: Suspects) -> DataFrame:

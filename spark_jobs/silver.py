@@ -28,11 +28,12 @@ from spark_jobs.gates.result import GateResult
 from spark_jobs.repeats import at_hand, doubtful_rows, find_suspects, sorted_rows
 from spark_jobs.transforms.pii import pseudonymise
 from spark_jobs.transforms.silver import (
+    CONTRADICTED_ID,
+    CONTRADICTING,
     FRESH,
     OUTCOME,
     REFUSED,
     REPEATED,
-    REPEATED_ID,
     contradictions,
     shape,
 )
@@ -47,10 +48,7 @@ _ROWS_OF_A_FILE = 1_000_000
 
 @dataclass(frozen=True)
 class Staged:
-    """What became of the interval's bronze rows: `bronze` = `candidates` + `duplicates` + `rejected`.
-
-    Duplicates that contradict an earlier event are told from the others, and rejected, when silver is published.
-    """
+    """What became of the interval's bronze rows: `bronze` = `candidates` + `duplicates` + `rejected`."""
 
     bronze: int
     candidates: int
@@ -75,10 +73,11 @@ def stage_silver(run: BatchRun, name: str) -> Staged:
     refined = sorted_rows(run, source, suspects).transform(pseudonymise, source, key)
     note = json.dumps({"hours": suspects.hours})
     tasks = max(int(run.spark.conf.get("spark.sql.shuffle.partitions") or 1), suspects.rows // _ROWS_OF_A_FILE)
-    silver = refined.transform(shape, source, datetime.now(UTC), OUTCOME, REPEATED_ID).coalesce(tasks)
+    silver = refined.transform(shape, source, datetime.now(UTC), OUTCOME, CONTRADICTED_ID).coalesce(tasks)
     write_aside(silver, _aside(run, name), OUTCOME, PARTITION, note=note, stats=_STATS)
     counts, _ = _outcomes(run, name)
-    staged = Staged(sum(counts.values()), counts[FRESH], counts[REPEATED], counts[REFUSED])
+    rejected = counts[REFUSED] + counts[CONTRADICTING]
+    staged = Staged(sum(counts.values()), counts[FRESH], counts[REPEATED], rejected)
     log.info("silver.%s, %s: %s", name, run.interval, staged)
     return staged
 
@@ -122,27 +121,27 @@ def ensure_silver(run: BatchRun, source: Source) -> None:
     lake.ensure(run.spark, rejected, (*bronze_columns(source), REASON, STAGE), partition="append_hour")
 
 
-def contradicting_rows(run: BatchRun, source: Source, repeated: int) -> DataFrame:
-    """The interval's rows that have the id of an earlier event and other content.
+def contradicting_rows(run: BatchRun, source: Source, count: int) -> DataFrame:
+    """The interval's rows (so many) that have the id of an earlier event and other content.
 
-    Whole rows are read only of hours that hold one of the repeated ids.
+    Whole rows are read only of hours that hold a repeated id.
     """
     staged = _staged(run, source.name)
-    ids = staged.where(F.col(OUTCOME) == REPEATED).select(F.col(REPEATED_ID).alias(source.event.id))
+    ids = staged.where(F.col(OUTCOME) == CONTRADICTING).select(F.col(CONTRADICTED_ID).alias(source.event.id))
     hours = json.loads(note_of(staged) or "{}").get("hours", ())
     concerned = acceptable(
-        doubtful_rows(run, source, hours, lambda rows: rows.join(at_hand(ids, repeated), source.event.id, "left_semi"))
+        doubtful_rows(run, source, hours, lambda rows: rows.join(at_hand(ids, count), source.event.id, "left_semi"))
     )
     return concerned.transform(contradictions, source).where(lake.appended_in(run.interval))
 
 
 def _rejected_rows(run: BatchRun, source: Source, counts: Mapping[str, int]) -> DataFrame | None:
-    """The rows that were refused, and those that contradict an earlier one; None where staging has left out none."""
+    """The rows that were refused, and those that contradict an earlier one; None where there are none."""
     rows = []
     if counts[REFUSED]:
         rows.append(judged_rows(run, source, run.interval).where(F.col(REASON.name).isNotNull()))
-    if counts[REPEATED]:
-        rows.append(contradicting_rows(run, source, counts[REPEATED]))
+    if counts[CONTRADICTING]:
+        rows.append(contradicting_rows(run, source, counts[CONTRADICTING]))
     return reduce(DataFrame.unionByName, rows).withColumn(STAGE.name, F.lit("silver")) if rows else None
 
 
@@ -165,7 +164,7 @@ def _aside(run: BatchRun, name: str) -> str:
 def _found_aside(run: BatchRun, name: str) -> DataFrame | None:
     """All rows of the interval, with what became of them; None where they are not staged, or by an earlier version."""
     staged = lake.read(run.spark, _aside(run, name))
-    return staged if staged is not None and OUTCOME in staged.columns else None
+    return staged if staged is not None and CONTRADICTED_ID in staged.columns else None
 
 
 def _staged(run: BatchRun, name: str) -> DataFrame:

@@ -5,7 +5,8 @@ import re
 from millrace.settings import Settings
 
 _DELTA = {
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension,millrace.SteadyCode,millrace.PlanOnce",
+    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension,millrace.SteadyCode,millrace.PlanOnce,"
+    "millrace.RepeatedHashes",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.sql.catalog.millrace": "millrace.Procedures",
     "spark.delta.logStore.file.impl": "millrace.LocalLog",

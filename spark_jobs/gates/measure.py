@@ -11,7 +11,7 @@ from great_expectations.validator.metric_configuration import MetricConfiguratio
 from pyspark.sql import DataFrame
 
 from millrace.errors import ConfigError, MillraceError
-from spark_jobs.gates.metrics import UNIQUE, Metric, metric_sql, repeated_hashes_sql, sample_sql
+from spark_jobs.gates.metrics import UNIQUE, Metric, metric_sql, sample_sql, uniqueness_looks
 from spark_jobs.gates.sql_text import literal, quote
 from spark_jobs.gates.suite import Rule
 
@@ -27,8 +27,8 @@ class Plan:
 
     expressions: dict[MetricId, str]
     relation: str
-    hashed: dict[MetricId, str] = field(default_factory=dict)
-    """Cheaper expressions for some of them, which are 0 when they are."""
+    looks: dict[MetricId, tuple[str, ...]] = field(default_factory=dict)
+    """Cheaper expressions for some of them, the cheapest first: 0 from one says that the metric is 0."""
 
     @property
     def sql(self) -> str:
@@ -50,13 +50,13 @@ def named(df: DataFrame) -> Iterator[str]:
 def plan(rules: Sequence[Rule], relation: str) -> Plan:
     """Compile each rule of which every metric is SQL; a metric that several rules share is computed once."""
     expressions: dict[MetricId, str] = {}
-    hashed: dict[MetricId, str] = {}
+    looks: dict[MetricId, tuple[str, ...]] = {}
     for rule in rules:
         compiled = {i: metric_sql(m, relation) for i, m in rule.metrics.items() if not _given(m)}
         if all(compiled.values()):
             expressions |= {i: sql for i, sql in compiled.items() if sql}
-            hashed |= {i: sql for i in compiled if (sql := repeated_hashes_sql(rule.metrics[i], relation))}
-    return Plan(expressions, relation, hashed)
+            looks |= {i: found for i in compiled if (found := uniqueness_looks(rule.metrics[i], relation))}
+    return Plan(expressions, relation, looks)
 
 
 def measure(df: DataFrame, aggregate: Plan) -> tuple[int, dict[MetricId, Any]]:
@@ -64,9 +64,13 @@ def measure(df: DataFrame, aggregate: Plan) -> tuple[int, dict[MetricId, Any]]:
 
     Where hashes of keys repeat, which equal and, once in a while, other keys do, the keys themselves are looked at.
     """
-    rows, values = _run(df, Plan(aggregate.expressions | aggregate.hashed, aggregate.relation))
-    doubtful = {i: aggregate.expressions[i] for i in aggregate.hashed if values[i]}
-    return rows, values | (_run(df, Plan(doubtful, aggregate.relation))[1] if doubtful else {})
+    first = {i: looks[0] for i, looks in aggregate.looks.items()}
+    rows, values = _run(df, Plan(aggregate.expressions | first, aggregate.relation))
+    further = {i: (*looks[1:], aggregate.expressions[i]) for i, looks in aggregate.looks.items()}
+    for look in range(max(map(len, further.values()), default=0)):
+        doubtful = {i: looks[look] for i, looks in further.items() if values[i] and look < len(looks)}
+        values |= _run(df, Plan(doubtful, aggregate.relation))[1] if doubtful else {}
+    return rows, values
 
 
 def _run(df: DataFrame, aggregate: Plan) -> tuple[int, dict[MetricId, Any]]:

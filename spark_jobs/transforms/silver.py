@@ -14,9 +14,10 @@ EARLIEST = "2000-01-01 00:00:00"
 AHEAD = timedelta(days=1)
 """An event may be dated at most this far after Kafka took it."""
 _ORDER = ("append_time", "kafka_partition", "kafka_offset")
+_EARLIER = ("_content", "_before", "_same")
 ID_HASH = "_id_hash"
-OUTCOME, REPEATED_ID = "_outcome", "_repeated_id"
-FRESH, REPEATED, REFUSED = "fresh", "repeated", "refused"
+OUTCOME, CONTRADICTED_ID = "_outcome", "_contradicted_id"
+FRESH, REPEATED, CONTRADICTING, REFUSED = "fresh", "repeated", "contradicting", "refused"
 
 
 def conform(df: DataFrame, columns: Sequence[avro.Column]) -> DataFrame:
@@ -36,14 +37,20 @@ def id_hash(source: Source) -> Column:
 
 
 def sort_out(judged: DataFrame, source: Source) -> DataFrame:
-    """Add `outcome`: refused, repeated (the same event was appended within the dedup window before it) or fresh.
+    """Add `outcome`: refused, repeated, contradicting or fresh.
 
-    A refused row makes no repeat of another.
+    A row repeats the same event that was appended within the dedup window before it; it contradicts it when its content
+    is new for the id in that window. A refused row makes no repeat of another.
     """
     accepted = F.col("reason").isNull()
-    before = F.lag("append_time").over(Window.partitionBy(source.event.id, accepted).orderBy(*_ORDER))
-    outcome = F.when(~accepted, REFUSED).when(_recent("_before", source), REPEATED).otherwise(FRESH)
-    return judged.withColumn("_before", before).withColumn(OUTCOME, outcome).drop("_before")
+    earlier = judged.transform(_with_earlier, source, accepted)
+    outcome = (
+        F.when(~accepted, REFUSED)
+        .when(_contradicts(source), CONTRADICTING)
+        .when(_recent("_before", source), REPEATED)
+        .otherwise(FRESH)
+    )
+    return earlier.withColumn(OUTCOME, outcome).drop(*_EARLIER)
 
 
 def sort_out_unique(judged: DataFrame) -> DataFrame:
@@ -52,12 +59,12 @@ def sort_out_unique(judged: DataFrame) -> DataFrame:
 
 
 def set_aside(sorted_out: DataFrame, source: Source) -> DataFrame:
-    """Rows that are not fresh as far as counting and comparing them needs: `outcome`, and the id of a repeated one."""
-    fresh, repeated = F.col(OUTCOME) == FRESH, F.col(OUTCOME) == REPEATED
+    """Rows that are not fresh as far as counting them needs: `outcome`, and the id of one that contradicts another."""
+    fresh, contradicting = F.col(OUTCOME) == FRESH, F.col(OUTCOME) == CONTRADICTING
     values = (name for name in sorted_out.columns if name not in ("reason", OUTCOME))
     return sorted_out.select(
         OUTCOME,
-        F.when(repeated, F.col(source.event.id)).alias(REPEATED_ID),
+        F.when(contradicting, F.col(source.event.id)).alias(CONTRADICTED_ID),
         *(F.when(fresh, F.col(name)).alias(name) for name in values),
     )
 
@@ -67,18 +74,8 @@ def contradictions(df: DataFrame, source: Source) -> DataFrame:
 
     Of each other content the first row is told, with its `reason`; what repeats it is a repeat.
     """
-    content = F.to_json(F.struct(*(_exact(field) for field in source.record.fields)))
-    by_id, by_content = Window.partitionBy(source.event.id), Window.partitionBy(source.event.id, "_content")
-    before = F.lag("append_time")
-    return (
-        df.withColumn("_content", content)
-        .withColumns(
-            {"_before": before.over(by_id.orderBy(*_ORDER)), "_same": before.over(by_content.orderBy(*_ORDER))}
-        )
-        .where(_recent("_before", source) & ~_recent("_same", source))
-        .drop("_content", "_before", "_same")
-        .withColumn("reason", F.lit(contradiction(source)))
-    )
+    told = df.transform(_with_earlier, source, F.lit(True)).where(_contradicts(source)).drop(*_EARLIER)
+    return told.withColumn("reason", F.lit(contradiction(source)))
 
 
 def contradiction(source: Source) -> str:
@@ -109,6 +106,21 @@ def _event_rules(source: Source) -> dict[str, Column]:
         f"{source.event.time} is before 2000": time < F.lit(EARLIEST).cast("timestamp"),
         f"{source.event.time} is more than a day after the record was appended": time > latest,
     }
+
+
+def _with_earlier(df: DataFrame, source: Source, kind: Column) -> DataFrame:
+    """Add the append times of the rows of the same kind before: with the same id, and with the same content besides."""
+    content = F.to_json(F.struct(*(_exact(field) for field in source.record.fields)))
+    by_id = Window.partitionBy(source.event.id, kind)
+    by_content = Window.partitionBy(source.event.id, kind, "_content")
+    before = F.lag("append_time")
+    return df.withColumn("_content", content).withColumns(
+        {"_before": before.over(by_id.orderBy(*_ORDER)), "_same": before.over(by_content.orderBy(*_ORDER))}
+    )
+
+
+def _contradicts(source: Source) -> Column:
+    return _recent("_before", source) & ~_recent("_same", source)
 
 
 def _recent(before: str, source: Source) -> Column:

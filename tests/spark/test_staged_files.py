@@ -114,7 +114,7 @@ def test_a_partition_of_which_nothing_is_left_is_emptied(table: Table):
 
 def test_published_rows_outlive_the_staging_folder(table: Table, tmp_path: Path):
     table.insert(table.stage((MONDAY, 1, "a")))
-    os.rename(tmp_path / "staged", tmp_path / "gone")
+    (tmp_path / "staged").rename(tmp_path / "gone")
     for path in (tmp_path / "gone").rglob("*.parquet"):
         path.unlink()
     assert [row["what"] for row in table.rows] == ["a"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from spark_jobs.gates.metrics import Metric, metric_sql, repeated_hashes_sql, sample_sql
+from spark_jobs.gates.metrics import Metric, metric_sql, sample_sql, uniqueness_looks
 from spark_jobs.gates.result import GateResult, RuleResult, failure_message
 from spark_jobs.gates.sql_text import literal
 
@@ -49,11 +49,12 @@ def test_metrics_become_sql_or_are_left_to_gx(metric: Metric, sql: str | None) -
 
 def test_uniqueness_is_looked_for_by_hashes_first() -> None:
     pair = Metric("compound_columns.unique.unexpected_count", {"column_list": ["a", "b"]}, {})
-    assert repeated_hashes_sql(pair, "t") == (
+    assert uniqueness_looks(pair, "t") == (
+        "(SELECT coalesce(size(repeated_hashes(xxhash64(`a`, `b`)) FILTER (WHERE true)), -1) FROM t)",
         "(SELECT coalesce(sum(n), 0) FROM (SELECT count(*) AS n FROM t WHERE true"
-        " GROUP BY xxhash64(`a`, `b`) HAVING count(*) > 1))"
+        " GROUP BY xxhash64(`a`, `b`) HAVING count(*) > 1))",
     )
-    assert repeated_hashes_sql(column("column_values.nonnull.unexpected_count"), "t") is None
+    assert uniqueness_looks(column("column_values.nonnull.unexpected_count"), "t") == ()
 
 
 def test_samples_are_asked_for_with_the_same_condition() -> None:
