@@ -1,8 +1,7 @@
-"""The chart of docs/performance.md: ages by rate, live beside the Kafka engine, on a scale that shows milliseconds and
-seconds."""
+"""The charts of docs/performance.md: ages by rate on a scale for milliseconds and seconds, and bronze's by minute."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ from bench.report import load
 
 RATES = (1000, 5000, 20000)
 WHERE = {"live": "#2f6f8f", "bronze": "#8f6f2f", "kafka engine": "#8f8f8f"}
+MINUTES = {"bronze": WHERE["bronze"], "bare script": "#8f8f8f"}
 LEFT, WIDTH, ROW = 190, 620, 18
 DECADES = (0.01, 0.1, 1.0, 10.0, 100.0)
 
@@ -31,10 +31,42 @@ def chart() -> str | None:
     if not bars:
         return None
     height = len(bars) * ROW + 50
-    inside = "".join([*_grid(height), *(_drawn(n, bar) for n, bar in enumerate(bars))])
+    return _svg(height, [*_grid(height), *(_drawn(n, bar) for n, bar in enumerate(bars))])
+
+
+def minutes_chart() -> str | None:
+    """The 99th percentile of each minute in bronze and in the bare script's table; none before it was measured."""
+    kept = load("bronze")
+    found = {who: kept["result"][who][0]["by_minute"] for who in MINUTES} if kept else {}
+    if not any(found.values()):
+        return None
+    high = math.ceil(max(map(max, filter(None, found.values()))))
+    return _svg(230, [*_scale(high), *(_line(who, minutes, high) for who, minutes in found.items() if minutes)])
+
+
+def _svg(height: int, inside: Iterable[str]) -> str:
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{LEFT + WIDTH + 90}" height="{height}" '
-        f'font-family="sans-serif" font-size="12"><rect width="100%" height="100%" fill="white"/>{inside}</svg>\n'
+        f'font-family="sans-serif" font-size="12">'
+        f'<rect width="100%" height="100%" fill="white"/>{"".join(inside)}</svg>\n'
+    )
+
+
+def _scale(high: int) -> Iterator[str]:
+    for second in range(high + 1):
+        y = 200 - 180 * second / high
+        yield f'<line x1="{LEFT}" y1="{y:.0f}" x2="{LEFT + WIDTH}" y2="{y:.0f}" stroke="#ddd"/>'
+        yield f'<text x="{LEFT - 8}" y="{y + 4:.0f}" text-anchor="end" fill="#555">{second} s</text>'
+
+
+def _line(who: str, minutes: list[float], high: int) -> str:
+    step = WIDTH / max(1, len(minutes) - 1)
+    points = " ".join(f"{LEFT + n * step:.0f},{200 - 180 * value / high:.0f}" for n, value in enumerate(minutes))
+    y, colour = 20 + 16 * list(MINUTES).index(who), MINUTES[who]
+    return (
+        f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>'
+        f'<text x="10" y="{y}" fill="{colour}">{who}, p99</text>'
+        f'<text x="{LEFT + WIDTH}" y="218" text-anchor="end" fill="#555">minutes: {len(minutes)}</text>'
     )
 
 

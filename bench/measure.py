@@ -41,7 +41,7 @@ def ages(seconds: Floats, missing: int = 0) -> Ages:
 
 
 def by_minute(seconds: Floats, since_start: Floats) -> tuple[float, ...]:
-    """The 99th percentile of each minute, by when the events were made (seconds since the start); whole minutes only."""
+    """The 99th percentile of each minute, by when events were made (seconds since the start); whole minutes only."""
     minutes = (since_start // 60).astype(int)
     whole = range(int(since_start.max() / 60 + 0.01)) if since_start.size else range(0)
     return tuple(float(np.percentile(seconds[minutes == m], 99)) for m in whole if (minutes == m).any())

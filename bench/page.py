@@ -6,13 +6,13 @@ from dataclasses import asdict
 from typing import Any
 
 from bench import growth
-from bench.chart import RATES, chart
+from bench.chart import RATES, chart, minutes_chart
 from bench.measure import middle
 from bench.report import load
 from millrace.settings import ROOT
 
 PAGE = ROOT / "docs" / "performance.md"
-CHART = ROOT / "docs" / "images" / "performance-ages.svg"
+IMAGES = ROOT / "docs" / "images"
 _MARKED = re.compile(r"(<!-- figure (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 Rows = list[list[str]]
 
@@ -30,7 +30,10 @@ def write_page() -> list[str]:
 
     PAGE.write_text(_MARKED.sub(renewed, PAGE.read_text()))
     if all(load(f"live-{rate}") for rate in RATES) and (drawing := chart()):
-        CHART.write_text(drawing)  # a part of the rates would take the others' bars away
+        # a part of the rates would take the others' bars away
+        (IMAGES / "performance-ages.svg").write_text(drawing)
+    if drawing := minutes_chart():
+        (IMAGES / "performance-minutes.svg").write_text(drawing)
     return missing
 
 
@@ -93,6 +96,20 @@ def _series(result: Any) -> tuple[list[str], Rows]:
     return ["what", "events", "p50", "p99", "max", "missing"], rows
 
 
+def _minutes(result: Any) -> tuple[list[str], Rows]:
+    """The same, with how the 99th percentile of one minute differs from that of another."""
+    columns, rows = _series(result)
+    measured = (age for found in result.values() if isinstance(found, list) for age in found)
+    spread = [_spread(age["by_minute"]) for age in measured]
+    return [*columns, "p99 of a minute: least, median, most"], [
+        [*row, told] for row, told in zip(rows, spread, strict=True)
+    ]
+
+
+def _spread(minutes: list[float]) -> str:
+    return ", ".join(f"{value * 1000:,.0f}" for value in (min(minutes), middle(minutes), max(minutes))) + " ms"
+
+
 def _timed(result: Any) -> tuple[list[str], Rows]:
     who = list(dict.fromkeys(r["who"] for r in result))
     seconds = {w: middle(r["seconds"] for r in result if r["who"] == w) for w in who}
@@ -136,7 +153,7 @@ _TABLES: dict[str, Callable[[Any], tuple[list[str], Rows]]] = {
     "live": _live,
     "landing": _landing,
     "models": _series,
-    "bronze": _series,
+    "bronze": _minutes,
     "refine": _timed,
     "gate": _timed,
     "rebuild": _timed,

@@ -162,7 +162,7 @@ def _replace(run: BatchRun, model: GoldModel, values: Values) -> GoldPublished:
     partition = str(model.partition)
     path, staged = run.path("gold", model.name), _staged(run, model)
     there = run.spark.read.format("delta").load(path).where(gold_sql.among(partition, values))
-    wanted, found = _contents(partition, staged, there.select(*staged.columns))
+    wanted, found = _contents(partition, staged, there.select(*staged.columns) if there.inputFiles() else None)
     changed = tuple(value for value in values if wanted.get(value) != found.get(value))
     if not changed:
         return GoldPublished(0)
@@ -171,12 +171,17 @@ def _replace(run: BatchRun, model: GoldModel, values: Values) -> GoldPublished:
     return GoldPublished(sum(wanted[v][0] for v in changed if v in wanted), _texts(changed))
 
 
-def _contents(partition: str, *sides: DataFrame) -> list[dict[object, tuple[int, int]]]:
-    """Of each side, rows and a hash of each partition, leaving out when a row was written; one query for all."""
-    content = F.to_json(F.struct(*sorted(c for c in sides[0].columns if c != UPDATED_AT)))
+def _contents(partition: str, staged: DataFrame, there: DataFrame | None) -> list[dict[object, tuple[int, int]]]:
+    """Of each side, rows and a hash of each partition, leaving out when a row was written; one query for both.
+
+    Where the table has nothing there, no hash is needed.
+    """
+    if there is None:
+        return [{value: (rows, 0) for value, rows in _counts(staged, partition).items()}, {}]
+    content = F.to_json(F.struct(*sorted(c for c in staged.columns if c != UPDATED_AT)))
     hashed = F.sum(F.xxhash64(content).cast("decimal(38,0)"))
-    rows = [side.withColumn(_SIDE, F.lit(number)) for number, side in enumerate(sides)]
-    found = reduce(DataFrame.unionByName, rows).groupBy(_SIDE, partition).agg(F.count("*"), hashed).collect()
+    sides = [side.withColumn(_SIDE, F.lit(number)) for number, side in enumerate((staged, there))]
+    found = reduce(DataFrame.unionByName, sides).groupBy(_SIDE, partition).agg(F.count("*"), hashed).collect()
     return [{row[1]: (row[2], int(row[3])) for row in found if row[0] == number} for number in range(len(sides))]
 
 

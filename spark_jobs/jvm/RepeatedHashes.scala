@@ -51,25 +51,28 @@ case class RepeatedNumbers(child: Expression, mutableAggBufferOffset: Int = 0, i
   override protected def withNewChildInternal(child: Expression): Expression = copy(child = child)
 }
 
-/** Numbers in the order in which they came, at most `Numbers.Most`: beyond that there is nothing to be told. */
+/** Numbers in the order in which they came. Of more than `Numbers.Most` none is kept: there is nothing to be told. */
 class Numbers {
   private var values = new Array[Long](1024)
   private var count = 0
 
-  def add(value: Long): Unit = if (count <= Numbers.Most) {
-    if (count == values.length) values = Arrays.copyOf(values, count * 2)
-    values(count) = value
-    count += 1
-  }
+  def add(value: Long): Unit =
+    if (count == Numbers.Most) giveUp()
+    else if (!tooMany) {
+      if (count == values.length) values = Arrays.copyOf(values, math.min(count * 2, Numbers.Most))
+      values(count) = value
+      count += 1
+    }
 
   def addAll(others: Numbers): Numbers = {
+    if (others.tooMany) giveUp()
     var at = 0
     while (at < others.count) { add(others.values(at)); at += 1 }
     this
   }
 
   /** Each number that occurs more than once, once. */
-  def repeated: Option[Array[Long]] = Option.when(count <= Numbers.Most) {
+  def repeated: Option[Array[Long]] = Option.when(!tooMany) {
     val sorted = Arrays.copyOf(values, count)
     Arrays.sort(sorted)
     val found = Array.newBuilder[Long]
@@ -81,23 +84,30 @@ class Numbers {
     found.result()
   }
 
-  def toBytes: Array[Byte] = {
+  def toBytes: Array[Byte] = if (tooMany) Numbers.TooMany else {
     val bytes = ByteBuffer.allocate(count * java.lang.Long.BYTES)
     bytes.asLongBuffer().put(values, 0, count)
     bytes.array()
   }
+
+  private def tooMany: Boolean = count < 0
+
+  private def giveUp(): Unit = { values = Array.empty; count = -1 }
 }
 
 object Numbers {
 
   /** Eight bytes each, twice while they are sent: for more of them the rows are grouped. */
   val Most: Int = 8000000
+  private val TooMany: Array[Byte] = Array(1)
 
   def of(bytes: Array[Byte]): Numbers = {
-    val (longs, numbers) = (ByteBuffer.wrap(bytes).asLongBuffer(), new Numbers)
-    numbers.values = new Array[Long](math.max(1024, longs.remaining()))
-    numbers.count = longs.remaining()
-    longs.get(numbers.values, 0, numbers.count)
+    val numbers = new Numbers
+    if (bytes.length == TooMany.length) numbers.giveUp()
+    else {
+      val longs = ByteBuffer.wrap(bytes).asLongBuffer()
+      while (longs.hasRemaining) numbers.add(longs.get())
+    }
     numbers
   }
 }

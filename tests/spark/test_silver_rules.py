@@ -12,7 +12,7 @@ from millrace.contracts.source import Source
 from millrace.errors import ConfigError
 from millrace.settings import ROOT
 from spark_jobs.edges.refinement import read_refinement
-from spark_jobs.transforms.silver import OUTCOME, conform, judge, sort_out
+from spark_jobs.transforms.silver import CONTRADICTING, OUTCOME, REPEATED, conform, judge, sort_out
 from tests.spark.tiny_lake import Row, event
 
 SOURCE = read_source(ROOT / "sources" / "shop" / "user_events")
@@ -29,9 +29,13 @@ def offsets(df: DataFrame) -> list[int]:
     return sorted(row[0] for row in df.select("kafka_offset").collect())
 
 
-def repeats(rows: DataFrame) -> list[int]:
+def which(rows: DataFrame, *outcomes: str) -> list[int]:
     judged = rows.transform(judge, SOURCE, {}).transform(sort_out, SOURCE)
-    return offsets(judged.where(F.col(OUTCOME) == "repeated"))
+    return offsets(judged.where(F.col(OUTCOME).isin(*outcomes)))
+
+
+def repeats(rows: DataFrame) -> list[int]:
+    return which(rows, REPEATED, CONTRADICTING)
 
 
 def test_a_repeat_counts_from_the_one_before_it(spark: SparkSession):
@@ -65,6 +69,20 @@ def test_only_within_the_window_is_it_a_repeat(spark: SparkSession):
 def test_a_refused_row_makes_no_repeat(spark: SparkSession):
     refused = event(0, 0, event_id="a", timestamp=datetime(1999, 12, 31, tzinfo=UTC))
     assert repeats(frame(spark, refused, event(1, 1, event_id="a"), event(2, 2, event_id="a"))) == [2]
+
+
+def test_a_repeat_with_a_content_of_its_own_contradicts(spark: SparkSession):
+    same = {"event_id": "a", "timestamp": datetime(2026, 1, 1, tzinfo=UTC)}
+    rows = frame(
+        spark,
+        event(0, 0, **same),
+        event(1, 1, **same),
+        event(2, 2, **same, page="/other"),
+        event(3, 3, **same, page="/other"),
+        event(4, 4, **same),
+    )
+    assert which(rows, CONTRADICTING) == [2]
+    assert which(rows, REPEATED) == [1, 3, 4]
 
 
 def test_columns_that_the_table_lacks_read_as_null(spark: SparkSession):

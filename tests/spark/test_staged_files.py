@@ -63,7 +63,7 @@ def table(spark: SparkSession, tmp_path: Path) -> Table:
     return Table(spark, tmp_path)
 
 
-def test_the_staged_files_themselves_are_published(table: Table):
+def test_the_staged_files_themselves_are_published(table: Table) -> None:
     candidates = table.stage((MONDAY, 1, "a"), (TUESDAY, 2, "b"))
     staged = {Path(f.removeprefix("file:")).stat().st_ino for f in candidates.read(table.spark).inputFiles()}
     assert table.insert(candidates) == 2
@@ -72,13 +72,13 @@ def test_the_staged_files_themselves_are_published(table: Table):
     assert {path.parent.name for path in table.files} == {"day=2026-01-05", "day=2026-01-06"}
 
 
-def test_what_is_published_twice_is_there_once(table: Table):
+def test_what_is_published_twice_is_there_once(table: Table) -> None:
     candidates = table.stage((MONDAY, 1, "a"))
     assert [table.insert(candidates), table.insert(candidates)] == [1, 0]
     assert len(table.rows) == 1
 
 
-def test_a_call_that_comes_twice_changes_nothing(table: Table):
+def test_a_call_that_comes_twice_changes_nothing(table: Table) -> None:
     candidates = table.stage((MONDAY, 1, "a"))
     table.insert(candidates)
     before = lake.version(table.spark, table.path)
@@ -90,13 +90,13 @@ def test_a_call_that_comes_twice_changes_nothing(table: Table):
     assert len(table.rows) == 1
 
 
-def test_rows_beside_others_are_merged(table: Table):
+def test_rows_beside_others_are_merged(table: Table) -> None:
     table.insert(table.stage((MONDAY, 1, "a")))
     assert table.insert(table.stage((MONDAY, 1, "other"), (MONDAY, 2, "b"))) == 1
     assert [row["what"] for row in table.rows] == ["a", "b"]
 
 
-def test_partitions_are_replaced_in_one_commit(table: Table):
+def test_partitions_are_replaced_in_one_commit(table: Table) -> None:
     table.insert(table.stage((MONDAY, 1, "a"), (TUESDAY, 2, "b")))
     before = lake.version(table.spark, table.path)
     candidates = table.stage((TUESDAY, 3, "c"), (TUESDAY, 4, "d"))
@@ -105,14 +105,14 @@ def test_partitions_are_replaced_in_one_commit(table: Table):
     assert lake.version(table.spark, table.path) == before + 1
 
 
-def test_a_partition_of_which_nothing_is_left_is_emptied(table: Table):
+def test_a_partition_of_which_nothing_is_left_is_emptied(table: Table) -> None:
     table.insert(table.stage((MONDAY, 1, "a"), (TUESDAY, 2, "b")))
     candidates = table.stage((MONDAY, 5, "e"))
     replace_partitions(table.spark, table.path, Candidates(candidates.folder, "day = DATE'2026-01-06'"))
     assert [row["id"] for row in table.rows] == [1]
 
 
-def test_published_rows_outlive_the_staging_folder(table: Table, tmp_path: Path):
+def test_published_rows_outlive_the_staging_folder(table: Table, tmp_path: Path) -> None:
     table.insert(table.stage((MONDAY, 1, "a")))
     (tmp_path / "staged").rename(tmp_path / "gone")
     for path in (tmp_path / "gone").rglob("*.parquet"):
@@ -120,7 +120,7 @@ def test_published_rows_outlive_the_staging_folder(table: Table, tmp_path: Path)
     assert [row["what"] for row in table.rows] == ["a"]
 
 
-def test_a_file_on_another_disk_is_copied(spark: SparkSession, tmp_path: Path):
+def test_a_file_on_another_disk_is_copied(spark: SparkSession, tmp_path: Path) -> None:
     table = Table(spark, tmp_path)
     with _other_disk() as folder:
         table.folder = str(folder / "staged")
@@ -129,7 +129,7 @@ def test_a_file_on_another_disk_is_copied(spark: SparkSession, tmp_path: Path):
     assert not list(tmp_path.rglob("table/**/.part*"))
 
 
-def test_a_table_with_constraints_has_the_rows_written_again(table: Table):
+def test_a_table_with_constraints_has_the_rows_written_again(table: Table) -> None:
     candidates = table.stage((MONDAY, 1, "a"))
     table.spark.sql(f"ALTER TABLE delta.`{table.path}` ADD CONSTRAINT few CHECK (id < 40)")
     staged = candidates.read(table.spark).inputFiles()
@@ -140,14 +140,14 @@ def test_a_table_with_constraints_has_the_rows_written_again(table: Table):
         table.insert(table.stage((TUESDAY, 41, "b")), "id BETWEEN 41 AND 49")
 
 
-def test_rows_of_another_type_are_refused(table: Table):
+def test_rows_of_another_type_are_refused(table: Table) -> None:
     candidates = table.stage((MONDAY, 1, "a"), schema="day date, id int, what string")
     with pytest.raises(PySparkException, match="Failed to merge fields 'id'"):
         table.insert(candidates)
     assert table.rows == []
 
 
-def test_values_that_are_no_folder_names(spark: SparkSession, tmp_path: Path):
+def test_values_that_are_no_folder_names(spark: SparkSession, tmp_path: Path) -> None:
     path, folder, name = str(tmp_path / "t"), str(tmp_path / "s"), "50 % off / a=b é"
     lake.ensure(spark, path, (COLUMNS[1], COLUMNS[2]), partition="what", stats=("id",))
     write_aside(spark.createDataFrame([(1, name), (2, None)], "id bigint, what string"), folder, "what", stats=("id",))
@@ -159,13 +159,13 @@ def test_values_that_are_no_folder_names(spark: SparkSession, tmp_path: Path):
     assert rows.where("what IS NULL").count() == 1
 
 
-def test_files_replace_no_part_of_a_partition(table: Table):
+def test_files_replace_no_part_of_a_partition(table: Table) -> None:
     candidates = table.stage((MONDAY, 1, "a"))
     with pytest.raises(PySparkException, match="only partitions can be replaced by files"):
         replace_partitions(table.spark, table.path, Candidates(candidates.folder, "id < 5"))
 
 
-def test_old_staged_files_count_as_written_now(table: Table):
+def test_old_staged_files_count_as_written_now(table: Table) -> None:
     """VACUUM, which looks at ages, must not take a file between its arrival and the commit that names it."""
     candidates = table.stage((MONDAY, 1, "a"))
     for path in Path(table.folder).rglob("*.parquet"):
@@ -176,7 +176,7 @@ def test_old_staged_files_count_as_written_now(table: Table):
     assert len(table.rows) == 1
 
 
-def test_history_tells_what_was_taken(table: Table):
+def test_history_tells_what_was_taken(table: Table) -> None:
     table.insert(table.stage((MONDAY, 1, "a"), (TUESDAY, 2, "b")))
     newest = table.spark.sql(f"DESCRIBE HISTORY delta.`{table.path}` LIMIT 1").collect()[0]
     assert newest["operation"] == "WRITE"
@@ -185,7 +185,7 @@ def test_history_tells_what_was_taken(table: Table):
     }  # fmt: skip
 
 
-def test_statistics_come_with_the_files(table: Table):
+def test_statistics_come_with_the_files(table: Table) -> None:
     table.insert(table.stage((MONDAY, 1, "a"), (MONDAY, 2, "b")))
     table.insert(table.stage((MONDAY, 70, "c")), "id BETWEEN 60 AND 80")
     assert len(table.df.where("id > 60").inputFiles()) == 1

@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from bench.chart import chart
+from bench.chart import chart, minutes_chart
 from bench.delta_commits import commits
 from bench.growth import COLUMNS, Costs, Sizes, needs
 from bench.landing import Run, rate_of
-from bench.measure import ages, spent
+from bench.measure import ages, by_minute, spent
 from bench.page import figure
 from bench.prober import Prober
 from bench.report import load, save
@@ -50,6 +50,12 @@ def test_ages_are_over_every_event():
     found = ages(np.array([*[0.1] * 98, 0.5, 9.0]), missing=2)
     assert (found.events, found.p50, found.highest, found.missing) == (100, 0.1, 9.0, 2)
     assert 0.5 < found.p99 < 9
+
+
+def test_each_whole_minute_has_a_99th_percentile_of_its_own():
+    old = np.array([*[1.0] * 60, *[3.0] * 60, 9.0])
+    assert by_minute(old, np.arange(121, dtype=float)) == (1.0, 3.0)
+    assert by_minute(np.empty(0), np.empty(0)) == ()
 
 
 def test_an_event_was_visible_with_the_first_answer_that_reached_its_offset():
@@ -113,3 +119,17 @@ def test_the_chart_and_the_page_show_what_was_kept(tmp_path: Path, monkeypatch: 
     assert "| live, everything on | 5,000 | 10 | 300 ms | 700 ms | 900 ms | 0 | 10 |" in (
         figure(load("live-5000")) or ""
     )
+
+
+def test_bronze_is_shown_minute_by_minute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("bench.report.RESULTS", tmp_path)
+    assert minutes_chart() is None
+    age = {"events": 10, "p50": 1.0, "p99": 2.0, "highest": 3.0, "missing": 0}
+    found = {"bronze": [age | {"by_minute": [1.5, 1.0, 2.0]}], "bare script": [age | {"by_minute": [4.0, 6.0, 5.0]}]}
+    save("bronze", {"rate": 5000.0, "seconds": 180} | found)
+    assert "| bronze | 10 | 1,000 ms | 2,000 ms | 3,000 ms | 0 | 1,000, 1,500, 2,000 ms |" in (
+        figure(load("bronze")) or ""
+    )
+    drawing = minutes_chart() or ""
+    assert drawing.count("<polyline") == 2
+    assert "6 s" in drawing
