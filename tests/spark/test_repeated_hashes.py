@@ -1,6 +1,8 @@
 """The aggregate that finds numbers that occur more than once, beside Spark's own grouping."""
 
 import pytest
+from great_expectations.core.id_dict import IDDictID
+from great_expectations.validator.metric_configuration import MetricConfigurationID
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs.gates.measure import Plan, measure, named
