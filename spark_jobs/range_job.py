@@ -57,13 +57,17 @@ def _at_once(waits_for: Mapping[str, Iterable[str]], work: Callable[[str], objec
     """
     order = TopologicalSorter(waits_for)
     order.prepare()
+    running: dict[Future[object], str] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        running: dict[Future[object], str] = {}
-        while order.is_active():
-            running |= {pool.submit(work, name): name for name in order.get_ready()}
-            for done in wait(running, return_when=FIRST_COMPLETED).done:
-                done.result()
-                order.done(running.pop(done))
+        try:
+            while order.is_active():
+                running |= {pool.submit(work, name): name for name in order.get_ready()}
+                for done in wait(running, return_when=FIRST_COMPLETED).done:
+                    done.result()
+                    order.done(running.pop(done))
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
 def sync_range(run: BatchRun) -> None:

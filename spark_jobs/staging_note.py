@@ -18,7 +18,7 @@ _DATE = "date"
 
 def staging_note(run: BatchRun, inputs: dict[str, str]) -> str:
     """The state of each input, and all that has been found out about the interval, as text."""
-    touched = [[ref, column, list(values)] for (ref, column), values in run.touched.items()]
+    touched = [[ref, column, list(values)] for (ref, column), values in dict(run.touched).items()]
     return json.dumps({"inputs": inputs, "touched": touched}, default=lambda day: {_DATE: day.isoformat()})
 
 

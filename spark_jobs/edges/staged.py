@@ -4,13 +4,15 @@ import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from pyspark.errors import UnsupportedOperationException
+from pyspark.errors import PySparkException, UnsupportedOperationException
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs.edges import lake
 
 log = logging.getLogger(__name__)
 _NOTE = "millrace.note"
+_STATS = "delta.dataSkippingStatsColumns"
+_OCCUPIED = "holds such rows already"
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,12 @@ def write_aside(df: DataFrame, path: str, *partitions: str, note: str = "", stat
     of which the table that takes the files wants the smallest and the largest value of each; of others they would be a
     third of what writing costs.
     """
+    if lake.read(df.sparkSession, path) is not None:
+        # Which columns have statistics is said by the table as it was made, and checked against the columns of now.
+        df.sparkSession.sql(f"ALTER TABLE {lake.table(path)} UNSET TBLPROPERTIES IF EXISTS ('{_STATS}')")
     noted = df.withMetadata(df.columns[-1], {_NOTE: note}) if note else df
     wanted = ",".join(stats)
-    about = {"delta.dataSkippingStatsColumns": wanted} if wanted else {"delta.dataSkippingNumIndexedCols": "0"}
+    about = {_STATS: wanted} if wanted else {"delta.dataSkippingNumIndexedCols": "0"}
     writer = noted.write.format("delta").mode("overwrite").option("overwriteSchema", "true").options(**about)
     (writer.partitionBy(*partitions) if partitions else writer).save(path)
 
@@ -57,11 +62,16 @@ def insert_missing(
     """Insert the candidates (so many; alias c) that match no row of the table (alias t).
 
     `within` gives a condition, for an alias, that all candidates meet. Where no row of the table does, all are missing,
-    and their files are taken. Nobody else may insert there meanwhile: callers see to it. Returns how many.
+    and their files are taken. Nobody else should insert there meanwhile: callers see to it, and the commit makes sure.
+    Returns how many.
     """
     if spark.read.format("delta").load(path).where(within("")).isEmpty():
-        _take(spark, path, candidates, within(""), replace=False)
-        return count
+        try:
+            _take(spark, path, candidates, within(""), replace=False)
+            return count
+        except PySparkException as error:
+            if _OCCUPIED not in str(error):
+                raise
     return lake.insert(spark, path, candidates.sql, f"{within('t')} AND {match}")
 
 
@@ -78,5 +88,5 @@ def _take(spark: SparkSession, path: str, candidates: Candidates, condition: str
     try:
         lake.on_conflict(lambda: spark.sql(call))
     except UnsupportedOperationException as misfit:
-        log.info("%s: the rows are written again: %s", path, str(misfit).splitlines()[0])
+        log.warning("%s: the rows are written again: %s", path, str(misfit).splitlines()[0])
         lake.replace_where(candidates.read(spark), path, condition)

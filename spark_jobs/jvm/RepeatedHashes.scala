@@ -97,8 +97,8 @@ class Numbers {
 
 object Numbers {
 
-  /** Eight bytes each, twice while they are sent: for more of them the rows are grouped. */
-  val Most: Int = 8000000
+  /** Some thirty bytes each while they are sent and sorted: for more of them the rows are grouped. */
+  val Most: Int = 4000000
   private val TooMany: Array[Byte] = Array(1)
 
   def of(bytes: Array[Byte]): Numbers = {

@@ -28,10 +28,11 @@ object StagedFiles extends PredicateHelper {
   /** Add the files of the partitions `rows` of `staged` to `target`, in one commit.
     *
     * Every row added meets `condition`: another writer's commit that touches such rows is a conflict. With `replace`,
-    * about which partition columns alone may decide, the rows of `target` that meet it go. A call that comes twice
-    * changes nothing, for files keep their names.
+    * about which partition columns alone may decide, the rows of `target` that meet it go; without, there may be none. A
+    * call that comes twice changes nothing, for files keep their names.
     *
-    * Throws UnsupportedOperationException where the files are not what a write to `target` would have made.
+    * Throws UnsupportedOperationException where the files are not what a write to `target` would have made, and
+    * IllegalStateException where `target` holds rows that meet `condition`.
     */
   def publish(
       spark: SparkSession, staged: String, target: String, rows: String, condition: String, replace: Boolean
@@ -47,7 +48,9 @@ object StagedFiles extends PredicateHelper {
       val files = filesOf(spark, source, rows).map(file => file -> as(file, table.metadata))
       val known = there.map(_.path).toSet
       val added = files.filterNot { case (_, file) => known(file.path) }
-      val gone = if (replace) there.filterNot(file => files.exists(_._2.path == file.path)) else Nil
+      val others = there.filterNot(file => files.exists(_._2.path == file.path))
+      if (!replace) mustHoldNone(table, others, condition)
+      val gone = if (replace) others else Nil
       if (added.nonEmpty || gone.nonEmpty) {
         bring(spark, added.map { case (from, to) => whole(source, from) -> whole(table.snapshot, to) })
         count(spark, table, added.map(_._2), gone)
@@ -70,6 +73,11 @@ object StagedFiles extends PredicateHelper {
       .orElse(Option.when(Constraints.getAll(to, spark).nonEmpty)("it has constraints"))
       .orElse(Option.when(GeneratedColumn.hasGeneratedColumns(to.schema))("it has generated columns"))
   }
+
+  /** Asked within the transaction: a commit since then that brings such rows is a conflict, and the question is asked anew. */
+  private def mustHoldNone(table: OptimisticTransaction, others: Seq[AddFile], condition: String): Unit =
+    if (others.nonEmpty && !table.deltaLog.createDataFrame(table.snapshot, others).where(condition).isEmpty)
+      throw new IllegalStateException(s"${table.deltaLog.dataPath} holds such rows already: $condition")
 
   private def mustBeOfPartitions(spark: SparkSession, conditions: Seq[Expression], table: Metadata): Unit =
     conditions.find(!DeltaTableUtils.isPredicatePartitionColumnsOnly(_, table.partitionColumns, spark)).foreach { found =>

@@ -7,7 +7,7 @@ from pyspark.sql import DataFrame, SparkSession
 from spark_jobs.gates.measure import Plan, measure, named
 from spark_jobs.gates.metrics import Metric, metric_sql, uniqueness_looks
 
-MOST = 8_000_000
+MOST = 4_000_000
 
 
 def repeated(numbers: DataFrame) -> list[int] | None:

@@ -90,6 +90,31 @@ def test_a_call_that_comes_twice_changes_nothing(table: Table) -> None:
     assert len(table.rows) == 1
 
 
+def test_rows_that_came_after_the_look_are_found_by_the_commit(table: Table) -> None:
+    table.insert(table.stage((MONDAY, 1, "a")))
+    candidates = table.stage((MONDAY, 1, "again"))
+    call = f"CALL millrace.publish('{table.folder}', '{table.path}', \"{candidates.rows}\", 'id < 50', false)"
+    with pytest.raises(PySparkException, match="holds such rows already"):
+        table.spark.sql(call)
+    assert [row["what"] for row in table.rows] == ["a"]
+
+
+def test_a_file_that_was_compacted_since_is_not_taken_again(table: Table) -> None:
+    candidates = table.stage((MONDAY, 1, "a"))
+    table.insert(candidates)
+    table.insert(table.stage((MONDAY, 2, "b")))
+    table.spark.sql(f"OPTIMIZE delta.`{table.path}`")
+    assert table.insert(table.stage((MONDAY, 1, "a"))) == 0
+    assert [row["id"] for row in table.rows] == [1, 2]
+
+
+def test_a_folder_is_staged_again_with_other_columns(spark: SparkSession, tmp_path: Path) -> None:
+    folder = str(tmp_path / "s")
+    for column in ("old", "new"):
+        write_aside(spark.createDataFrame([(1, "a")], f"{column} bigint, what string"), folder, "what", stats=(column,))
+    assert spark.read.format("delta").load(folder).columns == ["new", "what"]
+
+
 def test_rows_beside_others_are_merged(table: Table) -> None:
     table.insert(table.stage((MONDAY, 1, "a")))
     assert table.insert(table.stage((MONDAY, 1, "other"), (MONDAY, 2, "b"))) == 1
