@@ -57,17 +57,17 @@ def _at_once(waits_for: Mapping[str, Iterable[str]], work: Callable[[str], objec
     """
     order = TopologicalSorter(waits_for)
     order.prepare()
+    ready: list[str] = []
     running: dict[Future[object], str] = {}
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        try:
-            while order.is_active():
-                running |= {pool.submit(work, name): name for name in order.get_ready()}
-                for done in wait(running, return_when=FIRST_COMPLETED).done:
-                    done.result()
-                    order.done(running.pop(done))
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
+        while order.is_active():
+            ready += order.get_ready()
+            while ready and len(running) < _AT_ONCE:  # what the pool was given would begin even after an error
+                name = ready.pop(0)
+                running[pool.submit(work, name)] = name
+            for done in wait(running, return_when=FIRST_COMPLETED).done:
+                done.result()
+                order.done(running.pop(done))
 
 
 def sync_range(run: BatchRun) -> None:

@@ -1,9 +1,8 @@
 """The order of a range job's work; what the work does is tested on an engine."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from threading import Barrier, Event, Lock
+from typing import Any
 
 import pytest
 
@@ -30,34 +29,24 @@ def test_what_waits_for_nothing_goes_on_at_once():
     _at_once({"gate": (), "stage": ()}, lambda _: together.wait())
 
 
-def test_after_an_error_nothing_new_begins():
+def test_after_an_error_nothing_new_begins(monkeypatch: pytest.MonkeyPatch):
     begun: list[str] = []
-    first = Barrier(_AT_ONCE, timeout=10)
+    together, seen = Barrier(_AT_ONCE, timeout=10), Event()
+    shutdown = ThreadPoolExecutor.shutdown
+
+    def ending(pool: ThreadPoolExecutor, *args: Any, **options: Any) -> None:
+        seen.set()
+        shutdown(pool, *args, **options)
 
     def work(name: str) -> None:
         begun.append(name)
-        first.wait()
+        together.wait()
         if name == "0":
             raise ValueError("the gate of 0")
-        failed.wait(timeout=10)
+        assert seen.wait(timeout=10)
 
-    failed = Event()
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", ending)
     waiting = {str(n): () for n in range(_AT_ONCE + 3)} | {"last": ("0",)}
-    with pytest.raises(ValueError, match="the gate of 0"), _set_when_cancelled(failed):
+    with pytest.raises(ValueError, match="the gate of 0"):
         _at_once(waiting, work)
     assert sorted(begun) == [str(n) for n in range(_AT_ONCE)]
-
-
-@contextmanager
-def _set_when_cancelled(failed: Event) -> Iterator[None]:
-    """The others end once the pool has been told to take nothing new."""
-    shutdown = ThreadPoolExecutor.shutdown
-
-    def told(pool: ThreadPoolExecutor, *args: bool, **options: bool) -> None:
-        shutdown(pool, wait=False, cancel_futures=options.get("cancel_futures", False))
-        failed.set()
-        shutdown(pool, *args, **options)
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ThreadPoolExecutor, "shutdown", told)
-        yield
