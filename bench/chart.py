@@ -37,7 +37,8 @@ def chart() -> str | None:
 def minutes_chart() -> str | None:
     """The 99th percentile of each minute in bronze and in the bare script's table; none before it was measured."""
     kept = load("bronze")
-    found = {who: kept["result"][who][0]["by_minute"] for who in MINUTES} if kept else {}
+    series = {who: kept["result"].get(who) for who in MINUTES} if kept else {}
+    found = {who: ages[0]["by_minute"] for who, ages in series.items() if ages}
     if not any(found.values()):
         return None
     high = math.ceil(max(map(max, filter(None, found.values()))))
