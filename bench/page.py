@@ -30,8 +30,7 @@ def write_page() -> list[str]:
 
     PAGE.write_text(_MARKED.sub(renewed, PAGE.read_text()))
     if all(load(f"live-{rate}") for rate in RATES) and (drawing := chart()):
-        # a part of the rates would take the others' bars away
-        (IMAGES / "performance-ages.svg").write_text(drawing)
+        (IMAGES / "performance-ages.svg").write_text(drawing)  # a part of the rates would take the others' bars away
     if drawing := minutes_chart():
         (IMAGES / "performance-minutes.svg").write_text(drawing)
     return missing
@@ -91,19 +90,22 @@ def _landing(result: Any) -> tuple[list[str], Rows]:
 
 
 def _series(result: Any) -> tuple[list[str], Rows]:
-    series = {name: found for name, found in result.items() if isinstance(found, list)}
-    rows = [[name, *_ages(age)] for name, found in series.items() for age in found]
+    rows = [[name, *_ages(age)] for name, age in _measured(result)]
     return ["what", "events", "p50", "p99", "max", "missing"], rows
 
 
 def _minutes(result: Any) -> tuple[list[str], Rows]:
     """The same, with how the 99th percentile of one minute differs from that of another."""
     columns, rows = _series(result)
-    measured = (age for found in result.values() if isinstance(found, list) for age in found)
-    spread = [_spread(age["by_minute"]) for age in measured]
+    spread = (_spread(age["by_minute"]) for _, age in _measured(result))
     return [*columns, "p99 of a minute: least, median, most"], [
         [*row, told] for row, told in zip(rows, spread, strict=True)
     ]
+
+
+def _measured(result: Any) -> list[tuple[str, dict[str, Any]]]:
+    """The ages of each pass, with who made it; a figure keeps its settings beside them."""
+    return [(name, age) for name, found in result.items() if isinstance(found, list) for age in found]
 
 
 def _spread(minutes: list[float]) -> str:

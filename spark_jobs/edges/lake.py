@@ -12,6 +12,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from millrace.contracts.avro import Column
 from millrace.intervals import Interval
+from spark_jobs.transforms.gold_sql import literal
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -58,11 +59,6 @@ def in_hours_of(interval: Interval) -> str:
 
 def timestamp(moment: object) -> str:
     return f"TIMESTAMP'{moment:%Y-%m-%d %H:%M:%S.%f}'"
-
-
-def escaped(text: str) -> str:
-    """What goes between the quotes of a text in SQL."""
-    return text.replace("\\", "\\\\").replace("'", "\\'")
 
 
 def ensure(
@@ -124,7 +120,7 @@ def _merge(spark: SparkSession, path: str, candidates: str, match: str, matched:
 
 
 def _ddl(columns: Iterable[Column]) -> str:
-    return ", ".join(f"`{c.name}` {c.spark_type}" + (f" COMMENT '{escaped(c.doc)}'" if c.doc else "") for c in columns)
+    return ", ".join(f"`{c.name}` {c.spark_type}" + (f" COMMENT {literal(c.doc)}" if c.doc else "") for c in columns)
 
 
 def _is_conflict(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ from pyspark.errors import PySparkException, UnsupportedOperationException
 from pyspark.sql import DataFrame, SparkSession
 
 from spark_jobs.edges import lake
+from spark_jobs.transforms.gold_sql import literal
 
 log = logging.getLogger(__name__)
 _NOTE = "millrace.note"
@@ -82,9 +83,8 @@ def replace_partitions(spark: SparkSession, path: str, candidates: Candidates) -
 
 def _take(spark: SparkSession, path: str, candidates: Candidates, condition: str, *, replace: bool) -> None:
     """Their files, as they are; their rows, where the table would have written them in another way."""
-    texts = {"staged": candidates.folder, "target": path, "rows": candidates.rows, "condition": condition}
-    given = ", ".join(f"{name} => '{lake.escaped(text)}'" for name, text in texts.items())
-    call = f"CALL millrace.publish({given}, replace => {str(replace).lower()})"
+    given = ", ".join(map(literal, (candidates.folder, path, candidates.rows, condition, replace)))
+    call = f"CALL millrace.publish({given})"
     try:
         lake.on_conflict(lambda: spark.sql(call))
     except UnsupportedOperationException as misfit:

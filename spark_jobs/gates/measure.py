@@ -64,11 +64,11 @@ def measure(df: DataFrame, aggregate: Plan) -> tuple[int, dict[MetricId, Any]]:
 
     Where hashes of keys repeat, which equal and, once in a while, other keys do, the keys themselves are looked at.
     """
-    first = {i: looks[0] for i, looks in aggregate.looks.items()}
+    chains = {i: (*looks, aggregate.expressions[i]) for i, looks in aggregate.looks.items()}
+    first = {i: chain[0] for i, chain in chains.items()}
     rows, values = _run(df, Plan(aggregate.expressions | first, aggregate.relation))
-    further = {i: (*looks[1:], aggregate.expressions[i]) for i, looks in aggregate.looks.items()}
-    for look in range(max(map(len, further.values()), default=0)):
-        doubtful = {i: looks[look] for i, looks in further.items() if values[i] and look < len(looks)}
+    for look in range(1, max(map(len, chains.values()), default=1)):
+        doubtful = {i: chain[look] for i, chain in chains.items() if values[i] and look < len(chain)}
         values |= _run(df, Plan(doubtful, aggregate.relation))[1] if doubtful else {}
     return rows, values
 

@@ -46,9 +46,9 @@ object StagedFiles extends PredicateHelper {
       if (replace) mustBeOfPartitions(spark, conditions, table.metadata)
       val there = table.filterFiles(conditions)
       val files = filesOf(spark, source, rows).map(file => file -> as(file, table.metadata))
-      val known = there.map(_.path).toSet
+      val (known, names) = (there.map(_.path).toSet, files.map(_._2.path).toSet)
       val added = files.filterNot { case (_, file) => known(file.path) }
-      val others = there.filterNot(file => files.exists(_._2.path == file.path))
+      val others = there.filterNot(file => names(file.path))
       if (!replace) mustHoldNone(table, others, condition)
       val gone = if (replace) others else Nil
       if (added.nonEmpty || gone.nonEmpty) {

@@ -14,7 +14,6 @@ EARLIEST = "2000-01-01 00:00:00"
 AHEAD = timedelta(days=1)
 """An event may be dated at most this far after Kafka took it."""
 _ORDER = ("append_time", "kafka_partition", "kafka_offset")
-_EARLIER = ("_content", "_before", "_same")
 ID_HASH = "_id_hash"
 OUTCOME, CONTRADICTED_ID = "_outcome", "_contradicted_id"
 FRESH, REPEATED, CONTRADICTING, REFUSED = "fresh", "repeated", "contradicting", "refused"
@@ -43,14 +42,19 @@ def sort_out(judged: DataFrame, source: Source) -> DataFrame:
     is new for the id in that window. A refused row makes no repeat of another.
     """
     accepted = F.col("reason").isNull()
-    earlier = judged.transform(_with_earlier, source, accepted)
+    content = F.to_json(F.struct(*(_exact(field) for field in source.record.fields)))
+    by_id = Window.partitionBy(source.event.id, accepted)
+    by_content = Window.partitionBy(source.event.id, accepted, "_content")
+    before = F.lag("append_time")
+    earlier = {"_before": before.over(by_id.orderBy(*_ORDER)), "_same": before.over(by_content.orderBy(*_ORDER))}
     outcome = (
         F.when(~accepted, REFUSED)
-        .when(_contradicts(source), CONTRADICTING)
-        .when(_recent("_before", source), REPEATED)
-        .otherwise(FRESH)
+        .when(~_recent("_before", source), FRESH)
+        .when(_recent("_same", source), REPEATED)
+        .otherwise(CONTRADICTING)
     )
-    return earlier.withColumn(OUTCOME, outcome).drop(*_EARLIER)
+    with_earlier = judged.withColumn("_content", content).withColumns(earlier)
+    return with_earlier.withColumn(OUTCOME, outcome).drop("_content", *earlier)
 
 
 def sort_out_unique(judged: DataFrame) -> DataFrame:
@@ -74,7 +78,7 @@ def contradictions(df: DataFrame, source: Source) -> DataFrame:
 
     Of each other content the first row is told, with its `reason`; what repeats it is a repeat.
     """
-    told = df.transform(_with_earlier, source, F.lit(True)).where(_contradicts(source)).drop(*_EARLIER)
+    told = df.transform(sort_out, source).where(F.col(OUTCOME) == CONTRADICTING).drop(OUTCOME)
     return told.withColumn("reason", F.lit(contradiction(source)))
 
 
@@ -106,21 +110,6 @@ def _event_rules(source: Source) -> dict[str, Column]:
         f"{source.event.time} is before 2000": time < F.lit(EARLIEST).cast("timestamp"),
         f"{source.event.time} is more than a day after the record was appended": time > latest,
     }
-
-
-def _with_earlier(df: DataFrame, source: Source, kind: Column) -> DataFrame:
-    """Add the append times of the rows of the same kind before: with the same id, and with the same content besides."""
-    content = F.to_json(F.struct(*(_exact(field) for field in source.record.fields)))
-    by_id = Window.partitionBy(source.event.id, kind)
-    by_content = Window.partitionBy(source.event.id, kind, "_content")
-    before = F.lag("append_time")
-    return df.withColumn("_content", content).withColumns(
-        {"_before": before.over(by_id.orderBy(*_ORDER)), "_same": before.over(by_content.orderBy(*_ORDER))}
-    )
-
-
-def _contradicts(source: Source) -> Column:
-    return _recent("_before", source) & ~_recent("_same", source)
 
 
 def _recent(before: str, source: Source) -> Column:

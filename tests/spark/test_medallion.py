@@ -145,6 +145,7 @@ def test_an_interval_reads_the_files_of_its_hours_only(lake: TinyLake):
     insert = lake.spark.sql(f"DESCRIBE HISTORY delta.`{lake.path('gold', 'fact_events')}` LIMIT 1").collect()[0]
     assert insert["operationMetrics"]["numFiles"] == "1"
     assert insert["operationParameters"]["mode"] == "Append"
+    assert len(lake.table("gold", "fact_events").inputFiles()) == 2  # none was removed
 
 
 def other(offset: int, minute: float, **values: Any) -> Row:
