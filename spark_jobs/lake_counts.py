@@ -1,11 +1,14 @@
-"""What the lake holds of a source's interval, layer by layer, counted in one query."""
+"""What the lake holds of a source's interval, layer by layer and hour by hour, counted in one query."""
 
-from dataclasses import dataclass
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
 from functools import reduce
 
 from pyspark.sql import DataFrame, functions as F
 
 from millrace.contracts.source import Source
+from millrace.intervals import Interval
 from millrace.names import Layer
 from spark_jobs.batch import BatchRun
 from spark_jobs.bronze import acceptable, bronze_rows, judged_rows
@@ -13,6 +16,7 @@ from spark_jobs.edges import lake
 from spark_jobs.silver import candidate_rows
 
 _POSITION = ("kafka_partition", "kafka_offset")
+_HOUR_SECONDS = 3600
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,16 @@ class LakeCounts:
     """Rejected rows by reason."""
 
 
-def count_lake(run: BatchRun, source: Source) -> LakeCounts:
-    """Count every table afresh; the cost grows with the interval and the dedup window, not with history.
+def total(counts: Iterable[LakeCounts]) -> LakeCounts:
+    """The counts of several intervals together."""
+    found = list(counts)
+    sums = {f.name: sum(getattr(one, f.name) for one in found) for f in fields(LakeCounts) if f.name != "reasons"}
+    reasons: Counter[str] = sum((Counter(one.reasons) for one in found), Counter())
+    return LakeCounts(**sums, reasons=dict(reasons))
+
+
+def count_lake(run: BatchRun, source: Source) -> dict[Interval, LakeCounts]:
+    """Count every table afresh, by hour; the cost grows with the interval and the dedup window, not with history.
 
     Staging folders live a day; for an older run, what would be staged is worked out again.
     """
@@ -50,21 +62,35 @@ def count_lake(run: BatchRun, source: Source) -> LakeCounts:
     rejected = _rows(run, "rejected", source)
     if rejected is not None:
         counted.append(_counted("rejected", rejected, "reason"))
-    rows = reduce(DataFrame.unionByName, counted).collect()
-    counts = {row["what"]: row["rows"] for row in rows if row["what"] != "rejected"}
-    reasons = {row["reason"]: row["rows"] for row in rows if row["what"] == "rejected"}
-    return LakeCounts(**{name: counts.get(name, 0) for name in frames}, reasons=reasons)
+    found: defaultdict[int, dict[tuple[str, str | None], int]] = defaultdict(dict)
+    for row in reduce(DataFrame.unionByName, counted).collect():
+        found[row["hour"]][row["what"], row["reason"]] = row["rows"]
+    return {hour: _counts(list(frames), found[_number(hour)]) for hour in run.interval.by_hours()}
+
+
+def _counts(layers: Iterable[str], rows: dict[tuple[str, str | None], int]) -> LakeCounts:
+    reasons = {str(reason): count for (what, reason), count in rows.items() if what == "rejected"}
+    return LakeCounts(**{name: rows.get((name, None), 0) for name in layers}, reasons=reasons)
+
+
+def _number(hour: Interval) -> int:
+    """The hour as a number: a timestamp would come back in the time zone of whoever asks."""
+    return int(hour.start.timestamp()) // _HOUR_SECONDS
 
 
 def _counted(what: str, df: DataFrame, reason: str | None = None) -> DataFrame:
     by = F.col(reason) if reason else F.lit(None).cast("string")
-    grouped = df.groupBy(by.alias("reason")).agg(F.count("*").alias("rows"))
-    return grouped.select(F.lit(what).alias("what"), "reason", "rows")
+    hour = F.expr(f"unix_seconds(append_time) div {_HOUR_SECONDS}")
+    grouped = df.groupBy(hour.alias("hour"), by.alias("reason")).agg(F.count("*").alias("rows"))
+    return grouped.select(F.lit(what).alias("what"), "hour", "reason", "rows")
 
 
 def _positions(bronze: DataFrame, quarantine: DataFrame | None) -> DataFrame:
-    positions = bronze.select(*_POSITION)
-    return (positions if quarantine is None else positions.unionByName(quarantine.select(*_POSITION))).distinct()
+    """Each once, in the first of the hours in which it is found."""
+    columns = (*_POSITION, "append_time")
+    found = bronze.select(*columns)
+    found = found if quarantine is None else found.unionByName(quarantine.select(*columns))
+    return found.groupBy(*_POSITION).agg(F.min("append_time").alias("append_time"))
 
 
 def _rows(run: BatchRun, layer: Layer, source: Source) -> DataFrame | None:

@@ -1,6 +1,11 @@
-"""The ledger of an interval: counts every table afresh, says where anything is missing, and alerts."""
+"""The ledger of an interval: counts every table afresh, says where anything is missing, and alerts.
+
+An interval of several hours has a line of its own, with all copies of what it brought, and one for each hour, with what
+the lake holds of it: hours that lack and hours that have too much do not make up for each other.
+"""
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -11,12 +16,12 @@ from millrace.completeness import acked, held
 from millrace.contracts.source import Source
 from millrace.control.alerts import open_alerts, raise_alert, resolve_alerts
 from millrace.control.database import connect
-from millrace.control.ledger import Copy, Entry, show_entry, write_entry
+from millrace.control.ledger import Copy, Entry, show_entries, write_entry
 from millrace.errors import ConfigError, TransientError, Unbalanced
 from millrace.intervals import Interval
 from spark_jobs.batch import BatchRun
 from spark_jobs.copies import gold_copies, live_copies, served_copies, unknown_copies
-from spark_jobs.lake_counts import LakeCounts, count_lake
+from spark_jobs.lake_counts import LakeCounts, count_lake, total
 from spark_jobs.sync import clickhouse
 from spark_jobs.transforms.silver import contradiction
 
@@ -34,20 +39,19 @@ class Recounted:
 
 
 def write_ledger(run: BatchRun, name: str) -> Entry | None:
-    """Count the interval, and again what did not balance before; raises Unbalanced once the line is written.
+    """Count the interval, and again what did not balance before; raises Unbalanced once the lines are written.
 
-    None for an interval that bronze no longer holds: its line stays as it is.
+    Returns the line of the whole interval. None for one that bronze no longer holds: its lines stay as they are.
     """
     source = run.catalog.source(name)
     if not _countable(run.interval, source):
         log.warning("%s, %s: bronze no longer holds it; the ledger stays as it is", name, run.interval)
         return None
-    entry = _write(run, source)
+    entries = _write(run, source)
     for interval in _to_look_at_again(run, source):
         _write(replace(run, interval=interval, run_id=f"{run.run_id} recount"), source)
-    if not entry.balances:
-        raise Unbalanced(sentence(entry))
-    return entry
+    _insist(entries)
+    return entries[0]
 
 
 def recount(run: BatchRun, name: str) -> Recounted:
@@ -58,19 +62,31 @@ def recount(run: BatchRun, name: str) -> Recounted:
             f"{name}: bronze keeps {source.bronze_retention}, so that {run.interval.start} cannot be counted any more; "
             "choose a later 'from'"
         )
-    entries = [_write(replace(run, interval=hour), source) for hour in run.interval.by_hours()]
-    wrong = [entry for entry in entries if not entry.balances]
-    if wrong:
-        raise Unbalanced("\n".join(map(sentence, wrong)))
+    entries = [entry for hour in run.interval.by_hours() for entry in _write(replace(run, interval=hour), source)]
+    _insist(entries)
     return Recounted(len(entries), 0)
 
 
-def count_entry(run: BatchRun, source: Source) -> tuple[Entry, TransientError | None]:
-    """What each table holds of the interval, and why ClickHouse could not be asked, if it could not."""
-    counts = count_lake(run, source)
+def count_entries(run: BatchRun, source: Source) -> tuple[list[Entry], TransientError | None]:
+    """What each table holds: of the interval, then of each of its hours where there are several.
+
+    With it comes why ClickHouse could not be asked, if it could not.
+    """
+    by_hour = count_lake(run, source)
+    counts = total(by_hour.values())
     copies, away = _copies(run, source, counts)
-    rejected = sum(counts.reasons.values())
-    entry = Entry(
+    hours = by_hour.items() if len(by_hour) > 1 else ()
+    parts = [_entry(replace(run, interval=hour), source, found, {}) for hour, found in hours]
+    return [_entry(run, source, counts, copies), *parts], away
+
+
+def _insist(entries: list[Entry]) -> None:
+    if wrong := [entry for entry in entries if not entry.balances]:
+        raise Unbalanced("\n".join(map(sentence, wrong)))
+
+
+def _entry(run: BatchRun, source: Source, counts: LakeCounts, copies: Mapping[str, Copy]) -> Entry:
+    return Entry(
         source=source.name,
         interval_start=run.interval.start,
         interval_end=run.interval.end,
@@ -80,12 +96,11 @@ def count_entry(run: BatchRun, source: Source) -> tuple[Entry, TransientError | 
         quarantined=counts.quarantined,
         silver=counts.silver,
         duplicates=counts.acceptable - counts.fresh - counts.reasons.get(contradiction(source), 0),
-        rejected=rejected,
+        rejected=sum(counts.reasons.values()),
         doubled=counts.bronze + counts.quarantined - counts.distinct,
         reasons=counts.reasons,
         copies=copies,
     )
-    return entry, away
 
 
 def sentence(entry: Entry) -> str:
@@ -111,20 +126,22 @@ def _to_look_at_again(run: BatchRun, source: Source) -> list[Interval]:
     return others[:_RECOUNTED]
 
 
-def _write(run: BatchRun, source: Source) -> Entry:
-    """Count, write the line, raise or resolve the alert, and show both in ClickHouse."""
-    entry, away = count_entry(replace(run, touched={}), source)
-    log.log(logging.INFO if entry.balances else logging.ERROR, "%s", sentence(entry))
+def _write(run: BatchRun, source: Source) -> list[Entry]:
+    """Count, write the lines, raise or resolve alerts, and show both in ClickHouse; the whole interval comes first."""
+    counted, away = count_entries(replace(run, touched={}), source)
+    for entry in counted:
+        log.log(logging.INFO if entry.balances else logging.ERROR, "%s", sentence(entry))
     with connect(run.settings) as conn:
-        entry = write_entry(conn, entry)
-        if away is None or not entry.balances:
-            _alert(conn, entry)
+        entries = [write_entry(conn, entry) for entry in counted]
+        for entry in entries:  # the whole interval resolves the alerts of its parts; those that are due come after it
+            if away is None or not entry.balances:
+                _alert(conn, entry)
         if away is not None:
             raise away
         with clickhouse(run.settings) as client:
-            show_entry(client, entry)
+            show_entries(client, entries)
         show_alerts(conn, run.settings)
-    return entry
+    return entries
 
 
 def _alert(conn: Connection, entry: Entry) -> None:

@@ -1,7 +1,7 @@
 """The ledger: acked in Kafka = bronze + quarantined; bronze = silver + duplicates + rejected; silver = its copies."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any
@@ -160,11 +160,12 @@ def read_entries(conn: Connection, source: str | None = None, limit: int = 48) -
         return cursor.execute(query.encode(), {"source": source, "limit": limit}).fetchall()
 
 
-def show_entry(client: Client, entry: Entry) -> None:
-    """Copy a line to ClickHouse, for dashboards."""
-    totals = {"gold": entry.gold, "served": entry.served, "live": entry.live}
-    row = _row(entry) | totals | {"balances": entry.balances}
-    client.insert(TABLE, [list(row.values())], column_names=list(row), database=names.OPS)
+def show_entries(client: Client, entries: Sequence[Entry]) -> None:
+    """Copy lines to ClickHouse, for dashboards."""
+    rows = [
+        _row(e) | {"gold": e.gold, "served": e.served, "live": e.live, "balances": e.balances} for e in entries
+    ]
+    client.insert(TABLE, [list(row.values()) for row in rows], column_names=list(rows[0]), database=names.OPS)
 
 
 def _row(entry: Entry) -> dict[str, Any]:

@@ -181,13 +181,24 @@ def test_kpis_in_clickhouse_are_exact(platform: Platform, fed: Fed, refined: dic
 
 
 def test_the_ledger_balances(platform: Platform, fed: Fed, refined: dict[str, str]) -> None:
-    sql = "SELECT * FROM ops.ledger FINAL WHERE source = 'user_events' ORDER BY written_at DESC LIMIT 1"
-    [row] = clickhouse_rows(platform.settings, sql)
+    row, hours = last_count(platform)
     assert row["kafka_acked"] == len(fed.sent) == row["bronze"] + row["quarantined"]
     assert row["bronze"] == len(fed.good) == row["silver"] + row["duplicates"] + row["rejected"]
     assert row["silver"] == len(fed.events) == row["gold"] == row["live"]
     assert row["served"] > 0
     assert (row["balances"], row["problems"], row["doubled"]) == (True, [], 0)
+    for what in ("kafka_acked", "bronze", "quarantined", "silver", "duplicates", "rejected"):
+        assert sum(hour[what] for hour in hours) == row[what], f"{what}, hour by hour"
+    assert all(hour["balances"] for hour in hours)
+
+
+def last_count(platform: Platform) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The line of the last run's whole interval, and those of its hours."""
+    last = "SELECT argMax(run_id, written_at) FROM ops.ledger WHERE source = 'user_events'"
+    sql = f"""SELECT * FROM ops.ledger FINAL WHERE source = 'user_events' AND run_id = ({last})
+        ORDER BY interval_end - interval_start DESC"""
+    whole, *hours = clickhouse_rows(platform.settings, sql)
+    return whole, hours or [whole]
 
 
 def test_a_table_that_lost_rows_alerts_until_it_has_them_again(

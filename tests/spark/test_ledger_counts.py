@@ -7,7 +7,7 @@ import pytest
 
 from millrace.control.ledger import Copy
 from spark_jobs.copies import gold_copies
-from spark_jobs.lake_counts import LakeCounts, count_lake
+from spark_jobs.lake_counts import LakeCounts, count_lake, total
 from tests.spark.tiny_lake import SOURCE, TEN, TinyLake, event
 
 
@@ -28,7 +28,7 @@ def refined(lake: TinyLake):
 
 
 def counts(lake: TinyLake, run) -> LakeCounts:
-    return count_lake(run, lake.catalog.source(SOURCE))
+    return total(count_lake(run, lake.catalog.source(SOURCE)).values())
 
 
 def test_every_row_of_the_hour_is_accounted_for(lake: TinyLake, refined):
@@ -46,6 +46,24 @@ def test_a_record_that_landed_twice_is_seen(lake: TinyLake, refined):
     lake.land(event(2, 1))
     found = counts(lake, refined)
     assert (found.bronze, found.distinct) == (7, 6)
+
+
+def test_several_hours_are_counted_each(lake: TinyLake):
+    lake.land(event(0, 0), event(1, 30), event(2, 65, event_id="e1", timestamp=TEN + timedelta(minutes=30)))
+    lake.land(event(3, 70), event(4, 80, event_id=" "))
+    run = lake.refine(0, 2)
+    first, second = count_lake(run, lake.catalog.source(SOURCE)).values()
+    assert (first.bronze, first.silver, first.reasons) == (2, 2, {})
+    assert (second.bronze, second.silver, second.reasons) == (3, 1, {"event_id is missing or blank": 1})
+    assert (first.acceptable - first.fresh, second.acceptable - second.fresh) == (0, 1)
+
+
+def test_a_record_that_landed_twice_is_seen_in_the_later_hour(lake: TinyLake):
+    lake.land(event(0, 0), event(1, 65))
+    run = lake.refine(0, 2)
+    lake.land(event(0, 66))
+    first, second = count_lake(run, lake.catalog.source(SOURCE)).values()
+    assert (first.bronze, first.distinct, second.bronze, second.distinct) == (1, 1, 2, 1)
 
 
 def test_before_anything_landed_there_is_nothing(lake: TinyLake):
