@@ -7,12 +7,15 @@ from datetime import UTC, datetime, timedelta
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
 from psycopg import Connection
 
+from millrace import names
 from millrace.contracts.source import Source
 from millrace.control.offsets import committed_offsets
+from millrace.control.topics import topic_read
 from millrace.errors import TransientError
 from millrace.intervals import Interval
 from millrace.kafka import client_settings
 from millrace.settings import Settings
+from millrace.topics import admin, topic_id
 
 CLOCK_SKEW = timedelta(seconds=2)
 """How far a broker's clock may lag behind ours: until then it can still append a record that belongs before `end`."""
@@ -26,15 +29,25 @@ _ENOUGH = 1
 def missing(settings: Settings, conn: Connection, source: Source, end: datetime) -> dict[int, int]:
     """How many records each partition still lacks in bronze before `end`; empty means complete.
 
-    While `end` lies in the future nothing is complete. Raises TransientError when Kafka does not answer.
+    While `end` lies in the future nothing is complete. Nor is it before the end of a transaction that was open then:
+    landing has not read what it holds, and it is dated before `end`. Raises TransientError when Kafka does not answer.
     """
     if datetime.now(UTC) < end + CLOCK_SKEW:
         return dict.fromkeys(range(source.topic.partitions), _ENOUGH)
-    with _reader(settings) as consumer:
+    with _reader(settings, isolation="read_uncommitted") as consumer:
         partitions = _partitions(consumer, source.topic.name)
         bounds = _offsets_at(consumer, partitions, end)
-        committed = _first_offsets(consumer, partitions) | committed_offsets(conn, source.name)
+        committed = _first_offsets(consumer, partitions) | _landed(settings, conn, source)
     return behind(bounds, committed)
+
+
+def _landed(settings: Settings, conn: Connection, source: Source) -> dict[int, int]:
+    """Offsets that landing has committed of the topic as it is; none of one that was made anew and not met yet."""
+    topic = source.topic.name
+    known = topic_read(conn, names.landing_query(source.name), topic)
+    if known is not None and known != topic_id(admin(settings), topic):
+        return {}
+    return committed_offsets(conn, source.name)
 
 
 def unread(settings: Settings, conn: Connection, sources: Iterable[Source]) -> dict[str, int]:
@@ -111,6 +124,12 @@ def _bounds(consumer: Consumer, source: Source, interval: Interval) -> dict[int,
     return {p: (starts[p], ends[p]) for p in starts}
 
 
+def offsets_at(settings: Settings, topic: str, moment: datetime) -> dict[int, int]:
+    """Per partition, the offset of the first record at hand that was appended at or after `moment`, else the end."""
+    with _reader(settings) as consumer:
+        return _offsets_at(consumer, _partitions(consumer, topic), moment)
+
+
 def offset_bounds(settings: Settings, topic: str) -> dict[int, tuple[int, int]]:
     """The first offset that Kafka still has and the end, per partition. Raises TransientError without an answer."""
     with _reader(settings) as consumer:
@@ -118,8 +137,11 @@ def offset_bounds(settings: Settings, topic: str) -> dict[int, tuple[int, int]]:
 
 
 @contextmanager
-def _reader(settings: Settings) -> Iterator[Consumer]:
-    """A consumer that joins no group; Kafka's errors come out as TransientError."""
+def _reader(settings: Settings, isolation: str = "read_committed") -> Iterator[Consumer]:
+    """A consumer that joins no group; Kafka's errors come out as TransientError.
+
+    With `read_committed` a partition ends where its oldest open transaction begins.
+    """
     # Below log level 3 librdkafka is silent; otherwise a broker that is down fills the log with twenty lines a second.
     consumer = Consumer(
         client_settings(settings)
@@ -127,7 +149,7 @@ def _reader(settings: Settings) -> Iterator[Consumer]:
             "group.id": "millrace-completeness",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
-            "isolation.level": "read_committed",
+            "isolation.level": isolation,
             "log_level": 2,
         }
     )

@@ -3,13 +3,17 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from millrace import names
+from millrace.alerting import alert
+from millrace.completeness import offsets_at
 from millrace.contracts.source import Source
+from spark_jobs.edges.checkpoints import Checkpoint
 from spark_jobs.edges.collected import collected
 from spark_jobs.edges.kafka_records import read_records
 from spark_jobs.edges.live_table import LiveTable, in_order, next_offsets
@@ -34,8 +38,9 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
     checkpoint.set_aside_if_torn()
     table = LiveTable(app.clickhouse, source)
     checkpoint.set_aside_if_older(table.last_batch)
-    if checkpoint.exists() and table.lost_all(model for model in app.catalog.realtime if source.name in model.inputs):
-        log.error("%s: its tables are empty; it begins anew with what Kafka still has", query)
+    if _has_lost_its_rows(app, source, table, checkpoint):
+        _tell_of_loss(app, source)
+        table.empty_fed(model for model in app.catalog.realtime if source.name in model.inputs)
         checkpoint.set_aside()
     position = checkpoint.position() if checkpoint.exists() else next_offsets(app.clickhouse, source)
     begin = app.begin(query, source, checkpoint, position)
@@ -56,6 +61,27 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
         checkpoint=checkpoint,
         trigger_ms=app.settings.live_trigger_ms,
         mode="append",
+    )
+
+
+def _has_lost_its_rows(app: StreamApp, source: Source, table: LiveTable, checkpoint: Checkpoint) -> bool:
+    """True when the table is empty, though what the query has read is younger than what the table forgets."""
+    if not checkpoint.exists() or not table.is_empty():
+        return False
+    kept = offsets_at(app.settings, source.topic.name, datetime.now(UTC) - source.live_retention)
+    position = checkpoint.position()
+    return any(position.get(partition, 0) > first for partition, first in kept.items())
+
+
+def _tell_of_loss(app: StreamApp, source: Source) -> None:
+    log.error("%s: its table is empty; it begins anew with what Kafka still has", names.live_query(source.name))
+    alert(
+        app.settings,
+        kind="live_table_lost",
+        subject=source.name,
+        message=f"{names.LIVE}.{source.name} was found empty; it, and the real-time models that it feeds, are filled "
+        "anew with what Kafka still has",
+        severity="warning",
     )
 
 

@@ -14,7 +14,14 @@ from psycopg.rows import class_row
 log = logging.getLogger(__name__)
 
 Kind = Literal[
-    "imbalance", "task_failed", "driver_down", "driver_stalled", "records_lost", "query_failed", "result_left_out"
+    "imbalance",
+    "task_failed",
+    "driver_down",
+    "driver_stalled",
+    "records_lost",
+    "query_failed",
+    "result_left_out",
+    "live_table_lost",
 ]
 Severity = Literal["critical", "warning"]
 _LONGEST = 4000

@@ -162,9 +162,7 @@ def read_entries(conn: Connection, source: str | None = None, limit: int = 48) -
 
 def show_entries(client: Client, entries: Sequence[Entry]) -> None:
     """Copy lines to ClickHouse, for dashboards."""
-    rows = [
-        _row(e) | {"gold": e.gold, "served": e.served, "live": e.live, "balances": e.balances} for e in entries
-    ]
+    rows = [_row(e) | {"gold": e.gold, "served": e.served, "live": e.live, "balances": e.balances} for e in entries]
     client.insert(TABLE, [list(row.values()) for row in rows], column_names=list(rows[0]), database=names.OPS)
 
 

@@ -1,18 +1,22 @@
 """A source's live table: written in blocks with a token, read back for the window of ids."""
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace import names
+from millrace.clickhouse.realtime import tables_of
+from millrace.contracts.columns import EVENT_TIME
 from millrace.contracts.model import RealtimeModel
 from millrace.contracts.source import Source
 from spark_jobs.edges.clients import Clients
 from spark_jobs.id_window import Longs
+from spark_jobs.transforms.silver import AHEAD, EARLIEST
 
+_EARLIEST = int(datetime.fromisoformat(EARLIEST).replace(tzinfo=UTC).timestamp()) * 1_000_000
 _ORDER = [("append_time", "ascending"), ("kafka_partition", "ascending"), ("kafka_offset", "ascending")]
 
 
@@ -49,6 +53,12 @@ def around(moments: Iterable[datetime], reach: timedelta) -> list[tuple[datetime
     return stretches
 
 
+def _microseconds(times: pa.ChunkedArray) -> Longs:
+    """Since 1970; a time that is missing is 1970."""
+    whole = times.cast(pa.timestamp("us", "UTC")).cast(pa.int64())
+    return pc.fill_null(whole, 0).to_numpy().astype(np.int64, copy=False)
+
+
 def _moment(at: datetime) -> str:
     return f"toDateTime64('{at:%Y-%m-%d %H:%M:%S.%f}', 6, 'UTC')"
 
@@ -78,17 +88,16 @@ class LiveTable:
         found = self._clickhouse.mine().query(sql, parameters={"checkpoint": checkpoint}).result_rows[0][0]
         return -1 if found is None else int(found)
 
-    def lost_all(self, models: Iterable[RealtimeModel]) -> bool:
-        """True when neither the table nor what is fed from it holds a row: then it can be filled from the beginning."""
-        fed = [names.realtime_state(model.name) for model in models]
-        rows = self._clickhouse.mine().query(
-            "SELECT sum(total_rows) FROM system.tables WHERE (database, name) IN %(tables)s",
-            parameters={"tables": [(names.LIVE, self._name), *((names.REALTIME, name) for name in fed)]},
-        )
-        return not rows.result_rows[0][0]
+    def is_empty(self) -> bool:
+        return not self._clickhouse.mine().query(f"SELECT 1 FROM {self._table} LIMIT 1").result_rows
+
+    def empty_fed(self, models: Iterable[RealtimeModel]) -> None:
+        """Empty what is fed from the table: it is fed again with all that the table is filled with."""
+        for model in models:
+            self._clickhouse.mine().command(f"TRUNCATE TABLE {tables_of(model).state}")
 
     def recent(self, checkpoint: str, before_batch: int) -> pa.Table:
-        """`_id_hash` and `append_time` of what the last lateness windows hold, without the batch that comes again.
+        """What `ids_and_times` asks for, of what the last lateness windows hold, without the batch that comes again.
 
         Each partition has a window of its own: one may have been idle for hours, and goes on where it stood.
         """
@@ -97,19 +106,22 @@ class LiveTable:
         windows = around([row[0] for row in lasts], self._reach)
         chosen = " OR ".join(f"append_time BETWEEN {_moment(first)} AND {_moment(last)}" for first, last in windows)
         return clickhouse.query_arrow(
-            f"""SELECT _id_hash, append_time FROM {self._table}
+            f"""SELECT _id_hash, append_time, {EVENT_TIME.name} FROM {self._table}
                 WHERE ({chosen or "false"}) AND NOT (_checkpoint = %(checkpoint)s AND _batch_id >= %(batch)s)""",
             parameters={"checkpoint": checkpoint, "batch": before_batch},
         )
 
     @staticmethod
     def ids_and_times(batch: pa.Table) -> tuple[Longs, Longs]:
-        """Hashes, and append times in microseconds."""
-        times = batch["append_time"].cast(pa.timestamp("us", "UTC")).cast(pa.int64())
-        return (
-            batch["_id_hash"].to_numpy().astype(np.int64, copy=False),
-            times.to_numpy().astype(np.int64, copy=False),
-        )
+        """Hashes of ids, and append times in microseconds.
+
+        An event that silver refuses for its time is not the first of those that come again with the right one: its
+        hash is another, so that both are shown, each once.
+        """
+        times, happened = _microseconds(batch["append_time"]), _microseconds(batch[EVENT_TIME.name])
+        refused = (happened < _EARLIEST) | (happened > times + AHEAD // timedelta(microseconds=1))
+        hashes = batch["_id_hash"].to_numpy().astype(np.int64, copy=False)
+        return np.where(refused, ~hashes, hashes), times
 
     @staticmethod
     def labelled(rows: pa.Table, checkpoint: str, batch_id: int) -> pa.Table:

@@ -34,7 +34,7 @@ class ModelTable:
         self._view = f"{names.REALTIME}.`{model.name}`"
 
     def create(self, schema: StructType) -> bool:
-        """Create table and view; where the model's columns have changed, anew. True when there was no table."""
+        """Create table and view; where the model's columns have changed, anew. True when the table is a new one."""
         columns = table_columns(self._model, schema)
         client = self._clickhouse.mine()
         existing = columns_of(client, names.REALTIME, names.stream_rows(self._model.name))
@@ -43,7 +43,7 @@ class ModelTable:
         client.command(rows_ddl(self._model, columns))
         shown = ", ".join(f"`{name}`" for name in columns if name != _VERSION)
         client.command(f"CREATE OR REPLACE VIEW {self._view} AS SELECT {shown} FROM {self._rows} FINAL")
-        return not existing
+        return existing != columns
 
     def generation(self, epoch: int) -> int:
         """The lease's epoch, or more: no less than one above whatever the table holds.

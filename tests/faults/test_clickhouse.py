@@ -137,6 +137,31 @@ def test_its_tables_are_gone(bench: Bench) -> None:
     assert (bench.driver.held().epoch, len(bench.driver.ends)) == (before.epoch, ends)
 
 
+def test_its_live_table_alone_is_gone(bench: Bench) -> None:
+    """What the table fed has its sums still: it is emptied, and fed anew."""
+    bench.load.flow(100)
+    clickhouse_write(bench.lab.settings, f"DROP TABLE {names.LIVE}.{bench.lab.source} SYNC")
+    bench.load.flow(100)
+    bench.driver.await_log("its table is empty; it begins anew")
+    bench.recover(within=240)
+    bench.check()
+
+
+def test_its_live_table_is_emptied_while_no_driver_runs(
+    services: TestStack, lab: Lab, drive: Callable[[Lab], Driver]
+) -> None:
+    with Load(lab) as load:
+        with drive(lab) as first:
+            first.await_running()
+            recovery(lab, load, within=240)
+        clickhouse_write(lab.settings, f"TRUNCATE TABLE {names.LIVE}.{lab.source}")
+        with drive(lab) as second:
+            second.await_log("its table is empty; it begins anew")
+            recovery(lab, load, within=240)
+            load.stop()
+            reconcile(lab, load)
+
+
 def idle(lab: Lab) -> float:
     """Seconds since all queries that wait for nothing had made progress, as supervision sees it."""
     sql = "SELECT extract(epoch FROM now() - last_progress_at) FROM ops.stream_groups WHERE group_name = %s"

@@ -9,6 +9,7 @@ import pyarrow as pa
 from millrace.contracts.catalog import read_catalog
 from millrace.settings import ROOT
 from spark_jobs.edges.live_table import LiveTable, by_day
+from spark_jobs.id_window import IdWindow
 
 MIDNIGHT = datetime(2026, 11, 21, tzinfo=UTC)
 
@@ -43,3 +44,22 @@ def test_each_day_is_inserted_as_a_block_with_its_token() -> None:
     table = LiveTable(clickhouse, read_catalog(ROOT).source("user_events"))
     table.insert(appended(-1, 0, 1), "t")
     assert inserted == [("t:2026-11-20", 1), ("t:2026-11-21", 2)]
+
+
+def test_an_event_that_silver_refuses_for_its_time_hides_no_other() -> None:
+    """Dated before 2000, or more than a day ahead, it has a hash of its own kind, the same each time."""
+    appended_at = MIDNIGHT
+    dated = [MIDNIGHT, datetime(1999, 12, 31, tzinfo=UTC), MIDNIGHT + timedelta(days=1, microseconds=1)]
+    dated += [MIDNIGHT + timedelta(days=1), datetime(2000, 1, 1, tzinfo=UTC), dated[1]]
+    microseconds = pa.timestamp("us", "UTC")
+    batch = pa.table(
+        {
+            "_id_hash": pa.array([7] * len(dated), pa.int64()),
+            "append_time": pa.array([appended_at] * len(dated), microseconds),
+            "event_time": pa.array(dated, microseconds),
+        }
+    )
+    ids, times = LiveTable.ids_and_times(batch)
+    assert ids.tolist() == [7, ~7, ~7, 7, 7, ~7]
+    assert set(times.tolist()) == {int(MIDNIGHT.timestamp()) * 1_000_000}
+    assert IdWindow(60_000_000).admit(ids, times).tolist() == [True, True, False, False, False, False]
