@@ -56,7 +56,7 @@ def around(moments: Iterable[datetime], reach: timedelta) -> list[tuple[datetime
 def _microseconds(times: pa.ChunkedArray) -> Longs:
     """Since 1970; a time that is missing is 1970."""
     whole = times.cast(pa.timestamp("us", "UTC")).cast(pa.int64())
-    return pc.fill_null(whole, 0).to_numpy().astype(np.int64, copy=False)
+    return np.asarray(pc.fill_null(whole, 0), dtype=np.int64)
 
 
 def _moment(at: datetime) -> str:
