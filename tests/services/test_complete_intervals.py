@@ -26,7 +26,8 @@ def source(stack: TestStack) -> Source:
     stack.start("kafka")
     some, name = read_catalog(ROOT).source("user_events"), f"complete-{uuid.uuid4()}"
     new = NewTopic(name, num_partitions=1, config={"message.timestamp.type": "LogAppendTime"})
-    admin(stack.settings).create_topics([new])[name].result(30)
+    kafka = admin(stack.settings)
+    kafka.create_topics([new])[name].result(30)
     topic = some.topic.model_copy(update={"name": name, "partitions": 1})
     return some.model_copy(update={"name": name.replace("-", "_"), "topic": topic})
 
