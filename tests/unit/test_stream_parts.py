@@ -14,9 +14,11 @@ from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 from millrace.clickhouse.client import is_transient
 from millrace.errors import ConfigError, FencedError, TransientError
+from millrace.settings import Settings
+from spark_jobs.edges import kafka_records
 from spark_jobs.edges.conf import parallelism
 from spark_jobs.edges.health import Health
-from spark_jobs.edges.kafka_records import starting_offsets
+from spark_jobs.edges.kafka_records import partitions_of, starting_offsets
 from spark_jobs.edges.patience import Patience
 from spark_jobs.edges.progress import Position, between
 from spark_jobs.edges.upkeep import Upkeep
@@ -25,6 +27,12 @@ from spark_jobs.stream_model import since
 
 def test_partitions_without_rows_start_at_the_beginning() -> None:
     assert starting_offsets("t", 3, {0: 5, 2: 7}) == '{"t": {"0": 5, "1": -2, "2": 7}}'
+
+
+def test_a_broker_that_is_away_is_an_error_that_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka_records, "_TIMEOUT", 0.5)
+    with pytest.raises(TransientError, match=r"127\.0\.0\.1:1 did not answer"):
+        partitions_of(Settings(kafka_bootstrap="127.0.0.1:1"), "t")
 
 
 def test_windows_that_began_before_the_live_table_does_are_not_published() -> None:
@@ -57,6 +65,10 @@ def test_records_between_positions(first: Position, last: Position, records: int
         (OperationalError("unexpected disconnect"), True),
         (DatabaseError("memory", code=241), True),
         (DatabaseError("no such column", code=16), False),
+        (DatabaseError("Cannot execute query in readonly mode. (READONLY)", code=164), True),
+        (DatabaseError("std::exception: in create_directories: Read-only file system", code=1001), True),
+        (DatabaseError("std::exception: filesystem error: No space left on device", code=1001), True),
+        (DatabaseError("std::exception: basic_string::at", code=1001), False),
         (ConfigError("wrong"), False),
         (ValueError("ours"), False),
     ],
