@@ -10,6 +10,7 @@ from millrace.deploy import build_realtime, deploy_subjects, deploy_tables, depl
 from millrace.errors import TransientError
 from millrace.launch import fingerprint, out_of_memory_mark
 from millrace.settings import Settings, read_settings
+from spark_jobs.attempts import Prerequisite
 from spark_jobs.edges.clients import Clients
 from spark_jobs.edges.health import Health
 from spark_jobs.edges.lease import Heartbeat
@@ -22,7 +23,7 @@ from spark_jobs.landing import landing
 from spark_jobs.live import live
 from spark_jobs.stream_app import QuerySpec, StreamApp
 from spark_jobs.stream_model import stream_model
-from spark_jobs.supervision import Prerequisite, Supervisor
+from spark_jobs.supervision import Supervisor
 
 log = logging.getLogger(__name__)
 

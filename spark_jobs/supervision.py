@@ -2,74 +2,27 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import psycopg
 from pyspark.sql.streaming.query import StreamingQuery
 
-from millrace.control.alerts import raise_alert, resolve_alerts
 from millrace.errors import MillraceError
+from spark_jobs.attempts import SET_APART, Attempt, Prerequisite
 from spark_jobs.edges.passing import cause, ends_the_driver, passes
+from spark_jobs.edges.query_alerts import QueryAlerts
 from spark_jobs.stream_app import QuerySpec, StreamApp
 
 log = logging.getLogger(__name__)
 _POLL = 0.2
 _FINISH = 120.0
 """How long a batch may take to finish while we stop; then its query is interrupted, and the batch comes again."""
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0
-_SET_APART = 300.0
-"""Longest wait of a query that fails for a lasting reason: each attempt reads what it could not digest once more."""
 _RAN_WELL = 60.0
 """A query that ran this long before it failed is tried again as if for the first time."""
 
 
 class QueryFailed(MillraceError):
     """The last landing ended by an error that does not pass, or the lease is gone; the driver stops, and says why."""
-
-
-@dataclass
-class Attempt:
-    """Something that is tried until it works: each time a service is away, the next attempt comes later."""
-
-    failures: int = 0
-    not_before: float = 0.0
-
-    @property
-    def due(self) -> bool:
-        return time.monotonic() >= self.not_before
-
-    def failed(self, longest: float = _LONGEST_WAIT) -> float:
-        """Count a failure; the seconds until the next attempt, `longest` at most."""
-        wait = min(_FIRST_WAIT * 2.0**self.failures, longest)
-        self.failures += 1
-        self.not_before = time.monotonic() + wait
-        return wait
-
-
-@dataclass
-class Prerequisite:
-    """What queries need from a service before they start."""
-
-    service: str
-    prepare: Callable[[], None]
-    ready: bool = False
-    attempt: Attempt = field(default_factory=Attempt)
-
-    def look(self) -> str | None:
-        """Prepare it if that is still to do; gives why it is not ready. Errors that do not pass are raised."""
-        if self.ready or not self.attempt.due:
-            return None
-        try:
-            self.prepare()
-        except Exception as error:
-            if not passes(error):
-                raise
-            log.warning("%s is away, next attempt in %.0f s: %s", self.service, self.attempt.failed(), error)
-            return f"{self.service}: {cause(error)}"
-        self.ready = True
-        return None
 
 
 @dataclass
@@ -95,12 +48,17 @@ class Supervisor:
     running: dict[str, Running] = field(default_factory=dict)
     attempts: dict[str, Attempt] = field(default_factory=dict)
     apart: set[str] = field(default_factory=set)
+    alerts: QueryAlerts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.alerts = QueryAlerts(self.app.fence)
 
     def run_until_drained(self) -> None:
         """Follow the wish, until it is to drain. An error that leaves nothing to land is raised, and stops all."""
         try:
             self._follow()
         finally:
+            self.alerts.tell()
             self.stop_all("draining")
 
     def _follow(self) -> None:
@@ -111,6 +69,7 @@ class Supervisor:
                 self._notice_failures()
             elif self.running:
                 self.stop_all("paused")
+            self.alerts.tell()
             time.sleep(_POLL)
 
     def stop_all(self, why: str) -> None:
@@ -158,8 +117,9 @@ class Supervisor:
                 continue
             ran_well = time.monotonic() - running.since > _RAN_WELL
             if running.query.isActive:
-                if ran_well and spec.name in self.apart:
-                    self._recovered(spec.name)
+                if ran_well:
+                    self.apart.discard(spec.name)
+                    self.alerts.works(spec.name)
                 continue
             if ran_well:
                 self.attempts[spec.name] = Attempt()
@@ -180,23 +140,12 @@ class Supervisor:
         return failed.keeps_the_lake and all(spec.name in self.apart for spec in others)
 
     def _set_apart(self, name: str, error: Exception) -> None:
-        wait = self.attempts.setdefault(name, Attempt()).failed(_SET_APART)
+        wait = self.attempts.setdefault(name, Attempt()).failed(SET_APART)
         log.error("%s failed, next attempt in %.0f s, the others go on: %s", name, wait, error)
         self.app.health.waiting(name, f"failed: {cause(error)}")
         self.apart.add(name)
         self.tables.ready = False  # one that is gone is a reason to fail: look again before the next attempt
-        alert: Any = {"kind": "query_failed", "subject": name, "message": cause(error), "severity": "critical"}
-        self._tell(lambda conn: raise_alert(conn, **alert))
-
-    def _recovered(self, name: str) -> None:
-        self.apart.discard(name)
-        self._tell(lambda conn: resolve_alerts(conn, "query_failed", name, "the stream group: it runs again"))
-
-    def _tell(self, work: Callable[[psycopg.Connection], object]) -> None:
-        try:
-            self.app.fence.run(work)
-        except psycopg.OperationalError as error:
-            log.warning("the alert is in this log alone: %s", error)
+        self.alerts.failed(name, cause(error))
 
     def _try_later(self, name: str, error: Exception) -> None:
         """A service was away for longer than Spark waits: the query goes on from its checkpoint once it is back."""

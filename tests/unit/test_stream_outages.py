@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -13,12 +14,13 @@ from pyspark.errors import StreamingQueryException
 from millrace.contracts.catalog import read_catalog
 from millrace.errors import ConfigError, FencedError, TransientError
 from millrace.settings import ROOT
+from spark_jobs.attempts import Attempt, Prerequisite
 from spark_jobs.edges.health import Health
 from spark_jobs.edges.live_table import around
 from spark_jobs.edges.passing import cause, passes
 from spark_jobs.edges.retention import TopicCut, lost_records, refuse_cut_topic
 from spark_jobs.stream_app import QuerySpec
-from spark_jobs.supervision import Attempt, Prerequisite, QueryFailed, Supervisor
+from spark_jobs.supervision import QueryFailed, Supervisor
 
 
 @pytest.mark.parametrize(
@@ -87,13 +89,23 @@ class _Query:
 
 
 class _Fence:
-    """Keeps what is told to PostgreSQL."""
+    """Keeps what is told to PostgreSQL, unless that is away."""
 
     def __init__(self) -> None:
         self.told: list[dict[str, Any]] = []
+        self.open: list[str] = []
+        self.away: Exception | None = None
+        self.asked = 0
 
     def run(self, work: Callable[[Any], object]) -> object:
-        return work(SimpleNamespace(execute=self._execute))
+        self.asked += 1
+        if self.away:
+            raise self.away
+        return work(SimpleNamespace(execute=self._execute, cursor=self._cursor))
+
+    def _cursor(self, **_: object) -> Any:
+        found = [SimpleNamespace(subject=subject) for subject in self.open]
+        return nullcontext(SimpleNamespace(execute=lambda *_: SimpleNamespace(fetchall=lambda: found)))
 
     def _execute(self, _: str, row: dict[str, Any]) -> Any:
         self.told.append(row)
@@ -114,6 +126,7 @@ def _round(supervisor: Supervisor) -> None:
     supervisor._prepare()
     supervisor._start_missing()
     supervisor._notice_failures()
+    supervisor.alerts.tell()
 
 
 def test_a_query_that_a_service_ended_starts_again_later() -> None:
@@ -164,6 +177,42 @@ def test_a_model_that_fails_for_good_is_in_nobodys_way() -> None:
     supervisor.running["stream.m"].since -= 61
     _round(supervisor)
     assert fence.told[1]["by"]
+
+
+@pytest.mark.parametrize("away", [TransientError("did not let us in"), psycopg.OperationalError("closed")])
+def test_what_the_control_plane_did_not_hear_is_told_once_it_answers(away: Exception) -> None:
+    failed = _Query(StreamingQueryException("[ARITHMETIC_OVERFLOW] long overflow"))
+    supervisor = _supervisor([failed, _Query(None)], "stream.m")
+    fence: Any = supervisor.app.fence
+    fence.away = away
+    _round(supervisor)
+    asked = fence.asked
+    _round(supervisor)
+    assert fence.asked == asked, "its next attempt is not due"
+    fence.away, supervisor.alerts._attempt.not_before = None, 0
+    _round(supervisor)
+    assert [(row["kind"], row["subject"]) for row in fence.told] == [("query_failed", "stream.m")]
+    supervisor.attempts["stream.m"].not_before = 0
+    _round(supervisor)
+    fence.away = away
+    supervisor.running["stream.m"].since -= 61
+    _round(supervisor)
+    fence.away, supervisor.alerts._attempt.not_before = None, 0
+    _round(supervisor)
+    assert fence.told[1]["by"], "that it runs again is told too"
+    _round(supervisor)
+    assert len(fence.told) == 2
+
+
+def test_a_query_that_runs_well_resolves_the_alert_of_an_earlier_driver() -> None:
+    supervisor = _supervisor([_Query(None)], "stream.m")
+    fence: Any = supervisor.app.fence
+    fence.open = ["stream.m", "stream.other"]
+    _round(supervisor)
+    assert not fence.told
+    supervisor.running["stream.m"].since -= 61
+    _round(supervisor)
+    assert [row["subject"] for row in fence.told] == ["stream.m"]
 
 
 @pytest.mark.parametrize("text", ["millrace.errors.FencedError: taken over", "java.lang.OutOfMemoryError: Java heap"])
