@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from spark_jobs.edges.passing import cause, passes
@@ -34,19 +34,24 @@ class Attempt:
 
 @dataclass
 class Prerequisite:
-    """What queries need from a service before they start."""
+    """What queries need from a service before they start.
+
+    `prepare` is told the names of the queries that run, and gives the sources that the service refuses, each with its
+    error: only their queries have to wait.
+    """
 
     service: str
-    prepare: Callable[[], None]
+    prepare: Callable[[Collection[str]], Mapping[str, Exception]]
     ready: bool = False
+    refused: Mapping[str, Exception] = field(default_factory=dict)
     attempt: Attempt = field(default_factory=Attempt)
 
-    def look(self) -> str | None:
+    def look(self, running: Collection[str] = ()) -> str | None:
         """Prepare it if that is still to do; gives why it is not ready. Errors that do not pass are raised."""
         if self.ready or not self.attempt.due:
             return None
         try:
-            self.prepare()
+            self.refused = self.prepare(running)
         except Exception as error:
             if not passes(error):
                 raise
@@ -54,3 +59,8 @@ class Prerequisite:
             return f"{self.service}: {cause(error)}"
         self.ready, self.attempt = True, Attempt()
         return None
+
+    def insist(self, source: str) -> None:
+        """Raise the error for which the service refuses the source, if it does."""
+        if error := self.refused.get(source):
+            raise error

@@ -64,13 +64,18 @@ class Supervisor:
     def _follow(self) -> None:
         while self.app.heartbeat.desired != "drained":
             if self.app.heartbeat.desired == "running":
-                self._prepare()
-                self._start_missing()
-                self._notice_failures()
+                self._go_on()
             elif self.running:
                 self.stop_all("paused")
             self.alerts.tell()
             time.sleep(_POLL)
+
+    def _go_on(self) -> None:
+        """Kafka's topics, and landing; then ClickHouse's tables, which landing does not wait for, and the others."""
+        for needed in (self.topics, self.tables):
+            self._prepare(needed)
+            self._start_missing()
+        self._notice_failures()
 
     def stop_all(self, why: str) -> None:
         """Let every query finish the batch that it is in, and begin no other."""
@@ -82,30 +87,55 @@ class Supervisor:
             _stop_between_batches(running.query, deadline)
         self.running.clear()
         self.attempts.clear()
+        self.topics.attempt, self.tables.attempt = Attempt(), Attempt()
         self.app.health.forget()
         self.app.stopping.clear()
         self.app.heartbeat.state = "paused" if why == "paused" else "draining"
 
-    def _prepare(self) -> None:
-        """Kafka's topics, then ClickHouse's tables; landing runs without the latter."""
-        for needed in (self.topics, self.tables):
-            if why := needed.look():
+    def _prepare(self, needed: Prerequisite) -> None:
+        """Look whether the service is there, where a query that is due to start needs it."""
+        if not needed.ready and any(needed in self._needs(spec) for spec in self._due()):
+            self._look(needed)
+        if needed.ready:
+            self.app.health.came(needed.service)
+            self.alerts.works(needed.service)
+
+    def _look(self, needed: Prerequisite) -> None:
+        try:
+            if why := needed.look(self.running):
                 self.app.health.waiting(needed.service, why)
-            elif needed.ready:
-                self.app.health.came(needed.service)
+        except Exception as error:
+            if ends_the_driver(error) or (needed is self.topics and not self._lands()):
+                raise
+            self._go_on_without(needed, error)
+
+    def _go_on_without(self, needed: Prerequisite, error: Exception) -> None:
+        """What does not pass is alerted and tried again, like a query that is set apart, while the lake goes on."""
+        wait = needed.attempt.failed(SET_APART)
+        log.error("%s is not ready, next attempt in %.0f s, the lake goes on: %s", needed.service, wait, error)
+        self.app.health.waiting(needed.service, f"failed: {cause(error)}")
+        self.alerts.failed(needed.service, cause(error))
+
+    def _needs(self, spec: QuerySpec) -> tuple[Prerequisite, ...]:
+        return (self.topics, self.tables) if spec.needs_clickhouse else (self.topics,)
+
+    def _due(self) -> list[QuerySpec]:
+        """What is to run, does not, and may be tried now."""
+        missing = (spec for spec in self.specs if spec.name not in self.running)
+        return [spec for spec in missing if self.attempts.setdefault(spec.name, Attempt()).due]
+
+    def _lands(self) -> bool:
+        return any(spec.keeps_the_lake and spec.name in self.running for spec in self.specs)
 
     def _start_missing(self) -> None:
-        for spec in self.specs:
-            if spec.name not in self.running and self._may_start(spec):
-                self._start(spec)
+        for spec in [spec for spec in self._due() if all(needed.ready for needed in self._needs(spec))]:
+            self._start(spec)
         self.app.heartbeat.state = "running"
-
-    def _may_start(self, spec: QuerySpec) -> bool:
-        prepared = self.topics.ready and (self.tables.ready or not spec.needs_clickhouse)
-        return prepared and self.attempts.setdefault(spec.name, Attempt()).due
 
     def _start(self, spec: QuerySpec) -> None:
         try:
+            for needed in self._needs(spec):
+                needed.insist(spec.source)
             self.running[spec.name] = Running(spec.start())
         except Exception as error:  # noqa: BLE001 - what does not pass is raised there, or alerted
             self._failed(spec, error)
@@ -132,20 +162,23 @@ class Supervisor:
         elif ends_the_driver(error) or self._nothing_lands_without(spec):
             raise QueryFailed(f"{spec.name} ended: {error}") from error
         else:
-            self._set_apart(spec.name, error)
+            self._set_apart(spec, error)
 
     def _nothing_lands_without(self, failed: QuerySpec) -> bool:
         """Whether `failed` is the last source's landing: all others are set apart."""
         others = (s for s in self.specs if s.keeps_the_lake and s.name != failed.name)
         return failed.keeps_the_lake and all(spec.name in self.apart for spec in others)
 
-    def _set_apart(self, name: str, error: Exception) -> None:
-        wait = self.attempts.setdefault(name, Attempt()).failed(SET_APART)
-        log.error("%s failed, next attempt in %.0f s, the others go on: %s", name, wait, error)
-        self.app.health.waiting(name, f"failed: {cause(error)}")
-        self.apart.add(name)
-        self.tables.ready = False  # one that is gone is a reason to fail: look again before the next attempt
-        self.alerts.failed(name, cause(error))
+    def _set_apart(self, spec: QuerySpec, error: Exception) -> None:
+        wait = self.attempts.setdefault(spec.name, Attempt()).failed(SET_APART)
+        log.error("%s failed, next attempt in %.0f s, the others go on: %s", spec.name, wait, error)
+        self.app.health.waiting(spec.name, f"failed: {cause(error)}")
+        self.apart.add(spec.name)
+        self.alerts.failed(spec.name, cause(error))
+        for needed in self._needs(spec):
+            # A table that is gone is a reason to fail, a source that was refused another: look before the next attempt.
+            if needed is self.tables or spec.source in needed.refused:
+                needed.ready = False
 
     def _try_later(self, name: str, error: Exception) -> None:
         """A service was away for longer than Spark waits: the query goes on from its checkpoint once it is back."""

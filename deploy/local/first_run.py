@@ -23,9 +23,10 @@ def create_tables(stack: Stack) -> str:
     retrying = Retrying(
         stop=stop_after_delay(60), wait=wait_exponential(0.5, max=4), retry=retry_if_exception_type(TransientError)
     )
-    retrying(deploy, stack.settings, catalog)
+    refused = retrying(deploy, stack.settings, catalog)
     restore(stack)
-    return f"{len(catalog.sources)} sources, {len(catalog.realtime)} real-time, {len(catalog.gold)} gold models"
+    told = f"{len(catalog.sources)} sources, {len(catalog.realtime)} real-time, {len(catalog.gold)} gold models"
+    return "; ".join([told, *(f"without {source}: {error}" for source, error in refused.items())])
 
 
 def create_lake_tables(stack: Stack) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 from pyspark.errors import StreamingQueryException
 
 from millrace.contracts.catalog import read_catalog
@@ -59,13 +60,21 @@ def test_attempts_come_ever_later_up_to_a_limit() -> None:
     assert not attempt.due
 
 
+def _raising(error: Exception) -> Callable[[object], dict[str, Exception]]:
+    def prepare(_: object) -> dict[str, Exception]:
+        raise error
+
+    return prepare
+
+
 def test_a_prerequisite_is_tried_again_and_an_error_that_stays_is_raised() -> None:
     answers: list[Exception | None] = [TransientError("away"), None]
 
-    def prepare() -> None:
+    def prepare(_: object) -> dict[str, Exception]:
         answer = answers.pop(0)
         if answer is not None:
             raise answer
+        return {}
 
     needed = Prerequisite("Kafka", prepare)
     assert needed.look() == "Kafka: away"
@@ -75,7 +84,7 @@ def test_a_prerequisite_is_tried_again_and_an_error_that_stays_is_raised() -> No
     assert needed.look() is None
     assert needed.ready
     with pytest.raises(ConfigError):
-        Prerequisite("x", lambda: _raise(ConfigError("wrong"))).look()
+        Prerequisite("x", _raising(ConfigError("wrong"))).look()
 
 
 class _Query:
@@ -118,14 +127,20 @@ def _supervisor(started: list[_Query], name: str = "landing.x") -> Supervisor:
         fence=_Fence(),
     )  # fmt: skip
     waiting = iter(started)
-    spec = QuerySpec(name, lambda: next(waiting), needs_clickhouse=name != "landing.x")  # type: ignore[arg-type,return-value]
-    return Supervisor(app, [spec], Prerequisite("Kafka", lambda: None), Prerequisite("ClickHouse", lambda: None))
+    return Supervisor(
+        app,
+        [_spec(name, lambda: next(waiting))],
+        Prerequisite("Kafka", lambda _: {}),
+        Prerequisite("ClickHouse", lambda _: {}),
+    )
+
+
+def _spec(name: str, start: Callable[[], _Query] = lambda: _Query(None)) -> QuerySpec:
+    return QuerySpec(name, name.partition(".")[2], start, needs_clickhouse=not name.startswith("landing."))  # type: ignore[arg-type]
 
 
 def _round(supervisor: Supervisor) -> None:
-    supervisor._prepare()
-    supervisor._start_missing()
-    supervisor._notice_failures()
+    supervisor._go_on()
     supervisor.alerts.tell()
 
 
@@ -154,7 +169,7 @@ def test_a_landing_that_fails_for_good_leaves_the_others_be_until_it_is_the_last
     others = [_Query(None)]
     supervisor.specs = [
         *supervisor.specs,
-        QuerySpec("landing.y", lambda: others[-1], needs_clickhouse=False),  # type: ignore[arg-type,return-value]
+        _spec("landing.y", lambda: others[-1]),
     ]
     _round(supervisor)
     assert list(supervisor.running) == ["landing.y"]
@@ -215,6 +230,87 @@ def test_a_query_that_runs_well_resolves_the_alert_of_an_earlier_driver() -> Non
     assert [row["subject"] for row in fence.told] == ["stream.m"]
 
 
+def test_the_lake_goes_on_without_tables_that_cannot_be_made() -> None:
+    supervisor = _supervisor([_Query(None)])
+    supervisor.specs = [*supervisor.specs, _spec("live.x")]
+    supervisor.tables.prepare = _raising(DatabaseError("not enough privileges", code=497))
+    _round(supervisor)
+    assert list(supervisor.running) == ["landing.x"]
+    fence: Any = supervisor.app.fence
+    assert [(row["kind"], row["subject"]) for row in fence.told] == [("query_failed", "ClickHouse")]
+    assert "ClickHouse waits: failed: not enough privileges" in (supervisor.app.health.note() or "")
+    supervisor.tables.prepare = lambda _: {}
+    _round(supervisor)
+    assert "live.x" not in supervisor.running, "its next attempt is not due"
+    supervisor.tables.attempt.not_before = 0
+    _round(supervisor)
+    assert list(supervisor.running) == ["landing.x", "live.x"]
+    assert fence.told[1]["by"]
+    assert supervisor.app.health.note() is None
+
+
+def test_landing_begins_before_clickhouse_is_asked() -> None:
+    seen: list[list[str]] = []
+    supervisor = _supervisor([_Query(None)])
+    supervisor.specs = [*supervisor.specs, _spec("live.x")]
+    supervisor.tables.prepare = lambda running: seen.append(list(running)) or {}  # type: ignore[func-returns-value]
+    _round(supervisor)
+    assert seen == [["landing.x"]]
+
+
+def test_topics_that_cannot_be_made_end_a_driver_that_lands_nothing() -> None:
+    supervisor = _supervisor([_Query(None)])
+    supervisor.topics.prepare = _raising(ConfigError("wrong"))
+    with pytest.raises(ConfigError):
+        _round(supervisor)
+
+
+@pytest.mark.parametrize(("service", "others"), [("topics", []), ("tables", ["landing.x"])])
+def test_a_source_that_a_service_refuses_is_left_out_alone(service: str, others: list[str]) -> None:
+    supervisor = _supervisor([_Query(None)])
+    supervisor.specs = [*supervisor.specs, _spec("landing.y"), _spec("live.x"), _spec("live.y")]
+    needed: Prerequisite = getattr(supervisor, service)
+    needed.prepare = lambda _: {"x": ConfigError("the registry refuses this version")}
+    _round(supervisor)
+    _round(supervisor)
+    assert sorted(supervisor.running) == sorted([*others, "landing.y", "live.y"])
+    left_out = sorted({"landing.x", "live.x"} - set(others))
+    fence: Any = supervisor.app.fence
+    assert sorted(row["subject"] for row in fence.told) == left_out
+    needed.prepare = lambda _: {}
+    _round(supervisor)
+    assert not needed.ready, "nobody needs it yet"
+    for name in left_out:
+        supervisor.attempts[name].not_before = 0
+    _round(supervisor)
+    assert sorted(supervisor.running) == ["landing.x", "landing.y", "live.x", "live.y"]
+
+
+def test_tables_are_asked_for_again_where_a_query_that_needs_them_failed() -> None:
+    seen: list[list[str]] = []
+    supervisor = _supervisor([_Query(None)])
+    started = [_Query(None)]
+    landing_y = [_Query(None), _Query(None)]
+    supervisor.specs = [
+        *supervisor.specs,
+        _spec("landing.y", lambda: landing_y[0]),
+        _spec("live.x"),
+        _spec("live.y", lambda: started[-1]),
+    ]
+    supervisor.tables.prepare = lambda running: seen.append(sorted(running)) or {}  # type: ignore[func-returns-value]
+    _round(supervisor)
+    landing_y[0].isActive, landing_y[0]._error = False, StreamingQueryException("KAFKA_DATA_LOSS")
+    _round(supervisor)
+    assert supervisor.tables.ready, "landing needs none"
+    started[-1].isActive, started[-1]._error = False, StreamingQueryException("UNKNOWN_TABLE")
+    _round(supervisor)
+    assert not supervisor.tables.ready
+    supervisor.attempts["live.y"].not_before = 0
+    started.append(_Query(None))
+    _round(supervisor)
+    assert seen == [["landing.x", "landing.y"], ["landing.x", "live.x"]]
+
+
 @pytest.mark.parametrize("text", ["millrace.errors.FencedError: taken over", "java.lang.OutOfMemoryError: Java heap"])
 def test_no_query_goes_on_without_the_lease_or_without_memory(text: str) -> None:
     supervisor = _supervisor([_Query(StreamingQueryException(text))], "stream.m")
@@ -229,10 +325,6 @@ def test_each_partition_keeps_a_window_around_its_last_record() -> None:
         (idle - reach, idle + reach),
         (also_busy - reach, busy + reach),
     ]
-
-
-def _raise(error: Exception) -> None:
-    raise error
 
 
 def test_records_are_lost_where_kafka_begins_after_the_position() -> None:
