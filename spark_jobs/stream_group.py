@@ -5,7 +5,8 @@ import sys
 from collections.abc import Collection
 
 from millrace import names
-from millrace.contracts.catalog import Catalog, read_catalog
+from millrace.check.healthy import streamable
+from millrace.contracts.catalog import Catalog
 from millrace.deploy import Refused, deploy_realtime, deploy_subjects, deploy_tables, deploy_topics
 from millrace.errors import TransientError
 from millrace.launch import fingerprint, out_of_memory_mark
@@ -20,6 +21,7 @@ from spark_jobs.edges.session import is_alive, stream_session
 from spark_jobs.edges.slowness import Slowness, after
 from spark_jobs.edges.tenure import tenure
 from spark_jobs.landing import landing
+from spark_jobs.left_out import left_out
 from spark_jobs.live import live
 from spark_jobs.stream_app import QuerySpec, StreamApp
 from spark_jobs.stream_model import stream_model
@@ -30,12 +32,15 @@ log = logging.getLogger(__name__)
 
 def main(group: str) -> None:
     settings = read_settings()
-    catalog = read_catalog(settings.project_dir)
+    catalog, problems = streamable(settings.project_dir)
+    for problem in problems:
+        log.error("left out: %s", problem.render(settings.project_dir))
     with tenure(settings, group, fingerprint(catalog)) as heartbeat:
         app = application(settings, catalog, heartbeat)
         topics = Prerequisite("Kafka", lambda _: prepare_topics(app))
         tables = Prerequisite("ClickHouse", lambda running: prepare_tables(app, running))
-        supervisor = Supervisor(app, queries(app), topics, tables)
+        specs = [*queries(app), *left_out(problems, settings.project_dir)]
+        supervisor = Supervisor(app, specs, topics, tables)
         supervisor.run_until_drained()
         app.spark.stop()
 
