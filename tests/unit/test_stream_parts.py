@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -13,14 +14,16 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 from millrace.clickhouse.client import is_transient
+from millrace.contracts.catalog import read_catalog
 from millrace.errors import ConfigError, FencedError, TransientError
-from millrace.settings import Settings
+from millrace.settings import ROOT, Settings
 from spark_jobs.edges import kafka_records
 from spark_jobs.edges.conf import parallelism
 from spark_jobs.edges.health import Health
 from spark_jobs.edges.kafka_records import partitions_of, starting_offsets
 from spark_jobs.edges.patience import Patience
 from spark_jobs.edges.progress import Position, between
+from spark_jobs.edges.quarantine import Quarantine
 from spark_jobs.edges.upkeep import Upkeep
 from spark_jobs.stream_model import since
 
@@ -75,6 +78,18 @@ def test_records_between_positions(first: Position, last: Position, records: int
 )
 def test_what_may_pass_is_retried(error: Exception, passes: bool) -> None:
     assert is_transient(error) is passes
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError(), DatabaseError("no such table", code=60)])
+def test_landing_goes_on_without_the_index_of_quarantine(error: Exception) -> None:
+    def mine() -> None:
+        raise error
+
+    without: Any = SimpleNamespace(mine=mine)
+    nothing: Any = SimpleNamespace(sparkSession=None)
+    quarantine = Quarantine(Settings(), without, read_catalog(ROOT).source("user_events"), {}, "path", nothing)
+    quarantine._index(nothing, "token")
+    assert quarantine._index_behind, "the next batch catches up"
 
 
 class TestPatience:
