@@ -1,20 +1,21 @@
 """Brings topics, subjects, tables and views to what the catalog says; safe to repeat, and with a stream running."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from clickhouse_connect.driver.client import Client
-from psycopg import Connection
+from clickhouse_connect.driver.exceptions import ClickHouseError
 
 from millrace import names
-from millrace.clickhouse.client import connect as connect_clickhouse
+from millrace.clickhouse.client import SOON, connect as connect_clickhouse, is_transient
 from millrace.clickhouse.freshness import freshness_view
 from millrace.clickhouse.live import create_live
 from millrace.clickhouse.realtime import create_realtime, outdated
 from millrace.contracts.catalog import Catalog
+from millrace.contracts.source import Source
 from millrace.control.database import apply_schema, connect as connect_postgres
 from millrace.control.groups import read_group
+from millrace.errors import ConfigError
 from millrace.registry import register
 from millrace.settings import ROOT, Settings
 from millrace.topics import admin, ensure_topics, wanted_topics
@@ -22,16 +23,18 @@ from millrace.topics import admin, ensure_topics, wanted_topics
 log = logging.getLogger(__name__)
 SQL_DIR = ROOT / "clickhouse"
 DATABASES = (names.LIVE, names.REALTIME, names.GOLD, names.OPS)
+Refused = dict[str, Exception]
+"""Source to the error, one that waiting does not mend, for which a service would not do what it needs."""
 
 
-def deploy(settings: Settings, catalog: Catalog) -> None:
+def deploy(settings: Settings, catalog: Catalog) -> Refused:
     """Create or update everything outside the lake that the catalog needs."""
     with connect_postgres(settings) as conn:
         apply_schema(conn)
         deploy_topics(settings, catalog)
-        deploy_subjects(settings, catalog)
-        deploy_tables(settings, catalog)
-        deploy_realtime(settings, catalog, conn)
+        refused = deploy_subjects(settings, catalog) | deploy_tables(settings, catalog)
+        alive = read_group(conn, names.STREAM_GROUP).alive
+        return deploy_realtime(settings, catalog, lambda _: alive) | refused
 
 
 def deploy_topics(settings: Settings, catalog: Catalog) -> None:
@@ -40,44 +43,54 @@ def deploy_topics(settings: Settings, catalog: Catalog) -> None:
         log.info("created topic %s", name)
 
 
-def deploy_subjects(settings: Settings, catalog: Catalog) -> None:
+def deploy_subjects(settings: Settings, catalog: Catalog) -> Refused:
     """Register every source's schema, so that producers find it."""
-    for source in catalog.sources:
-        register(settings, source)
+    return _for_each(catalog.sources, lambda source: register(settings, source))
 
 
-def deploy_tables(settings: Settings, catalog: Catalog) -> None:
-    """ClickHouse databases, our own tables, and the live tables."""
-    client = connect_clickhouse(settings)
+def deploy_tables(settings: Settings, catalog: Catalog) -> Refused:
+    """ClickHouse databases, our own tables, and the live tables. None of it takes ClickHouse long."""
+    client = connect_clickhouse(settings, answers_within=SOON)
     for database in DATABASES:
         client.command(f"CREATE DATABASE IF NOT EXISTS {database}")
     for path in sorted((SQL_DIR / names.OPS).glob("*.sql"), key=lambda p: (_is_view(p), p.name)):
         for statement in statements(path):
             client.command(statement)
-    for source in catalog.sources:
-        create_live(client, source)
-    if catalog.sources:
-        client.command(freshness_view(catalog.sources))
+    refused = _for_each(catalog.sources, lambda source: create_live(client, source))
+    if live := [source for source in catalog.sources if source.name not in refused]:
+        client.command(freshness_view(live))
+    return refused
 
 
-def deploy_realtime(settings: Settings, catalog: Catalog, conn: Connection) -> None:
-    """Real-time models, unless a driver is writing the live tables: then it does so itself with its next start.
+def deploy_realtime(settings: Settings, catalog: Catalog, is_written: Callable[[Source], bool]) -> Refused:
+    """Real-time models, but for those whose live table is being written: filling them now would miss rows.
 
-    Supervision restarts a driver whose fingerprint is no longer that of the catalog.
+    Supervision restarts a driver whose fingerprint is no longer that of the catalog; it builds them before its queries.
     """
-    alive = read_group(conn, names.STREAM_GROUP).alive
-    client = connect_clickhouse(settings, names.LIVE)
-    for model in catalog.realtime:
-        if not alive:
-            create_realtime(client, model)
-        elif outdated(client, model):
-            log.info("realtime.%s is built with the next start of the stream group", model.name)
+    client = connect_clickhouse(settings, names.LIVE, answers_within=SOON)
+
+    def build(source: Source) -> None:
+        for model in (m for m in catalog.realtime if source.name in m.inputs):
+            old = outdated(client, model)
+            if not is_written(source):
+                create_realtime(connect_clickhouse(settings, names.LIVE) if old else client, model)
+            elif old:
+                log.info("realtime.%s is built with the next start of the stream group", model.name)
+
+    return _for_each(catalog.sources, build)
 
 
-def build_realtime(client: Client, catalog: Catalog) -> None:
-    """Real-time models, for the driver that holds the lease and has not started its live queries yet."""
-    for model in catalog.realtime:
-        create_realtime(client, model)
+def _for_each(sources: Iterable[Source], work: Callable[[Source], object]) -> Refused:
+    """Do `work` for every source that is not refused for a reason that stays."""
+    refused: Refused = {}
+    for source in sources:
+        try:
+            work(source)
+        except (ConfigError, ClickHouseError) as error:
+            if is_transient(error):
+                raise
+            refused[source.name] = error
+    return refused
 
 
 def _is_view(path: Path) -> bool:

@@ -32,7 +32,7 @@ _LOG_HOURS = (3, 48)
 
 def landing(app: StreamApp, source: Source) -> QuerySpec:
     """The landing query of one source; it needs no ClickHouse."""
-    return QuerySpec(names.landing_query(source.name), lambda: _start(app, source), needs_clickhouse=False)
+    return QuerySpec(names.landing_query(source.name), source.name, lambda: _start(app, source), needs_clickhouse=False)
 
 
 def _start(app: StreamApp, source: Source) -> StreamingQuery:

@@ -29,7 +29,7 @@ log = logging.getLogger(__name__)
 
 def live(app: StreamApp, source: Source) -> QuerySpec:
     """The live query of one source."""
-    return QuerySpec(names.live_query(source.name), lambda: _start(app, source), needs_clickhouse=True)
+    return QuerySpec(names.live_query(source.name), source.name, lambda: _start(app, source), needs_clickhouse=True)
 
 
 def _start(app: StreamApp, source: Source) -> StreamingQuery:

@@ -119,9 +119,10 @@ class StreamApp:
 
 @dataclass(frozen=True)
 class QuerySpec:
-    """A query by name, and how to start it; `needs_clickhouse` ones wait until its tables are there."""
+    """A query by name, its source, and how to start it; `needs_clickhouse` ones wait until its tables are there."""
 
     name: str
+    source: str
     start: Callable[[], StreamingQuery]
     needs_clickhouse: bool
 

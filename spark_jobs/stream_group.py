@@ -2,14 +2,16 @@
 
 import logging
 import sys
+from collections.abc import Collection
 
 from millrace import names
-from millrace.clickhouse.client import connect as connect_clickhouse
-from millrace.contracts.catalog import Catalog, read_catalog
-from millrace.deploy import build_realtime, deploy_subjects, deploy_tables, deploy_topics
+from millrace.check.healthy import streamable
+from millrace.contracts.catalog import Catalog
+from millrace.deploy import Refused, deploy_realtime, deploy_subjects, deploy_tables, deploy_topics
 from millrace.errors import TransientError
 from millrace.launch import fingerprint, out_of_memory_mark
 from millrace.settings import Settings, read_settings
+from spark_jobs.attempts import Prerequisite
 from spark_jobs.edges.clients import Clients
 from spark_jobs.edges.health import Health
 from spark_jobs.edges.lease import Heartbeat
@@ -19,33 +21,38 @@ from spark_jobs.edges.session import is_alive, stream_session
 from spark_jobs.edges.slowness import Slowness, after
 from spark_jobs.edges.tenure import tenure
 from spark_jobs.landing import landing
+from spark_jobs.left_out import left_out
 from spark_jobs.live import live
 from spark_jobs.stream_app import QuerySpec, StreamApp
 from spark_jobs.stream_model import stream_model
-from spark_jobs.supervision import Prerequisite, Supervisor
+from spark_jobs.supervision import Supervisor
 
 log = logging.getLogger(__name__)
 
 
 def main(group: str) -> None:
     settings = read_settings()
-    catalog = read_catalog(settings.project_dir)
+    catalog, problems = streamable(settings.project_dir)
+    for problem in problems:
+        log.error("left out: %s", problem.render(settings.project_dir))
     with tenure(settings, group, fingerprint(catalog)) as heartbeat:
         app = application(settings, catalog, heartbeat)
-        topics = Prerequisite("Kafka", lambda: prepare_topics(app))
-        tables = Prerequisite("ClickHouse", lambda: prepare_tables(app))
-        supervisor = Supervisor(app, queries(app), topics, tables)
+        topics = Prerequisite("Kafka", lambda _: prepare_topics(app))
+        tables = Prerequisite("ClickHouse", lambda running: prepare_tables(app, running))
+        specs = [*queries(app), *left_out(problems, settings.project_dir)]
+        supervisor = Supervisor(app, specs, topics, tables)
         supervisor.run_until_drained()
         app.spark.stop()
 
 
-def prepare_topics(app: StreamApp) -> None:
+def prepare_topics(app: StreamApp) -> Refused:
     """Topics, and the schemas beside them; a registry that is away holds up nobody who reads JSON."""
     deploy_topics(app.settings, app.catalog)
     try:
-        deploy_subjects(app.settings, app.catalog)
+        return deploy_subjects(app.settings, app.catalog)
     except TransientError as error:
         log.warning("schemas are not registered: %s", error)
+        return {}
 
 
 def application(settings: Settings, catalog: Catalog, heartbeat: Heartbeat) -> StreamApp:
@@ -69,10 +76,10 @@ def queries(app: StreamApp) -> list[QuerySpec]:
     ]
 
 
-def prepare_tables(app: StreamApp) -> None:
-    """Live tables and real-time models, while no live query runs: a new model is filled without missing a row."""
-    deploy_tables(app.settings, app.catalog)
-    build_realtime(connect_clickhouse(app.settings, names.LIVE), app.catalog)
+def prepare_tables(app: StreamApp, running: Collection[str]) -> Refused:
+    """Live tables, and the real-time models of those that no query writes: each is filled without missing a row."""
+    refused = deploy_tables(app.settings, app.catalog)
+    return deploy_realtime(app.settings, app.catalog, lambda s: names.live_query(s.name) in running) | refused
 
 
 if __name__ == "__main__":

@@ -32,7 +32,7 @@ log = logging.getLogger(__name__)
 
 def stream_model(app: StreamApp, model: StreamModel) -> QuerySpec:
     """The query of one stream model."""
-    return QuerySpec(names.stream_query(model.name), lambda: _start(app, model), needs_clickhouse=True)
+    return QuerySpec(names.stream_query(model.name), model.inputs[0], lambda: _start(app, model), needs_clickhouse=True)
 
 
 def _start(app: StreamApp, model: StreamModel) -> StreamingQuery:

@@ -2,74 +2,27 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-import psycopg
 from pyspark.sql.streaming.query import StreamingQuery
 
-from millrace.control.alerts import raise_alert, resolve_alerts
 from millrace.errors import MillraceError
+from spark_jobs.attempts import SET_APART, Attempt, Prerequisite
 from spark_jobs.edges.passing import cause, ends_the_driver, passes
+from spark_jobs.edges.query_alerts import QueryAlerts
 from spark_jobs.stream_app import QuerySpec, StreamApp
 
 log = logging.getLogger(__name__)
 _POLL = 0.2
 _FINISH = 120.0
 """How long a batch may take to finish while we stop; then its query is interrupted, and the batch comes again."""
-_FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0
-_SET_APART = 300.0
-"""Longest wait of a query that fails for a lasting reason: each attempt reads what it could not digest once more."""
 _RAN_WELL = 60.0
 """A query that ran this long before it failed is tried again as if for the first time."""
 
 
 class QueryFailed(MillraceError):
     """The last landing ended by an error that does not pass, or the lease is gone; the driver stops, and says why."""
-
-
-@dataclass
-class Attempt:
-    """Something that is tried until it works: each time a service is away, the next attempt comes later."""
-
-    failures: int = 0
-    not_before: float = 0.0
-
-    @property
-    def due(self) -> bool:
-        return time.monotonic() >= self.not_before
-
-    def failed(self, longest: float = _LONGEST_WAIT) -> float:
-        """Count a failure; the seconds until the next attempt, `longest` at most."""
-        wait = min(_FIRST_WAIT * 2.0**self.failures, longest)
-        self.failures += 1
-        self.not_before = time.monotonic() + wait
-        return wait
-
-
-@dataclass
-class Prerequisite:
-    """What queries need from a service before they start."""
-
-    service: str
-    prepare: Callable[[], None]
-    ready: bool = False
-    attempt: Attempt = field(default_factory=Attempt)
-
-    def look(self) -> str | None:
-        """Prepare it if that is still to do; gives why it is not ready. Errors that do not pass are raised."""
-        if self.ready or not self.attempt.due:
-            return None
-        try:
-            self.prepare()
-        except Exception as error:
-            if not passes(error):
-                raise
-            log.warning("%s is away, next attempt in %.0f s: %s", self.service, self.attempt.failed(), error)
-            return f"{self.service}: {cause(error)}"
-        self.ready = True
-        return None
 
 
 @dataclass
@@ -95,23 +48,34 @@ class Supervisor:
     running: dict[str, Running] = field(default_factory=dict)
     attempts: dict[str, Attempt] = field(default_factory=dict)
     apart: set[str] = field(default_factory=set)
+    alerts: QueryAlerts = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.alerts = QueryAlerts(self.app.fence)
 
     def run_until_drained(self) -> None:
         """Follow the wish, until it is to drain. An error that leaves nothing to land is raised, and stops all."""
         try:
             self._follow()
         finally:
+            self.alerts.tell()
             self.stop_all("draining")
 
     def _follow(self) -> None:
         while self.app.heartbeat.desired != "drained":
             if self.app.heartbeat.desired == "running":
-                self._prepare()
-                self._start_missing()
-                self._notice_failures()
+                self._go_on()
             elif self.running:
                 self.stop_all("paused")
+            self.alerts.tell()
             time.sleep(_POLL)
+
+    def _go_on(self) -> None:
+        """Kafka's topics, and landing; then ClickHouse's tables, which landing does not wait for, and the others."""
+        for needed in (self.topics, self.tables):
+            self._prepare(needed)
+            self._start_missing()
+        self._notice_failures()
 
     def stop_all(self, why: str) -> None:
         """Let every query finish the batch that it is in, and begin no other."""
@@ -123,30 +87,55 @@ class Supervisor:
             _stop_between_batches(running.query, deadline)
         self.running.clear()
         self.attempts.clear()
+        self.topics.attempt, self.tables.attempt = Attempt(), Attempt()
         self.app.health.forget()
         self.app.stopping.clear()
         self.app.heartbeat.state = "paused" if why == "paused" else "draining"
 
-    def _prepare(self) -> None:
-        """Kafka's topics, then ClickHouse's tables; landing runs without the latter."""
-        for needed in (self.topics, self.tables):
-            if why := needed.look():
+    def _prepare(self, needed: Prerequisite) -> None:
+        """Look whether the service is there, where a query that is due to start needs it."""
+        if not needed.ready and any(needed in self._needs(spec) for spec in self._due()):
+            self._look(needed)
+        if needed.ready:
+            self.app.health.came(needed.service)
+            self.alerts.works(needed.service)
+
+    def _look(self, needed: Prerequisite) -> None:
+        try:
+            if why := needed.look(self.running):
                 self.app.health.waiting(needed.service, why)
-            elif needed.ready:
-                self.app.health.came(needed.service)
+        except Exception as error:
+            if ends_the_driver(error) or (needed is self.topics and not self._lands()):
+                raise
+            self._go_on_without(needed, error)
+
+    def _go_on_without(self, needed: Prerequisite, error: Exception) -> None:
+        """What does not pass is alerted and tried again, like a query that is set apart, while the lake goes on."""
+        wait = needed.attempt.failed(SET_APART)
+        log.error("%s is not ready, next attempt in %.0f s, the lake goes on: %s", needed.service, wait, error)
+        self.app.health.waiting(needed.service, f"failed: {cause(error)}")
+        self.alerts.failed(needed.service, cause(error))
+
+    def _needs(self, spec: QuerySpec) -> tuple[Prerequisite, ...]:
+        return (self.topics, self.tables) if spec.needs_clickhouse else (self.topics,)
+
+    def _due(self) -> list[QuerySpec]:
+        """What is to run, does not, and may be tried now."""
+        missing = (spec for spec in self.specs if spec.name not in self.running)
+        return [spec for spec in missing if self.attempts.setdefault(spec.name, Attempt()).due]
+
+    def _lands(self) -> bool:
+        return any(spec.keeps_the_lake and spec.name in self.running for spec in self.specs)
 
     def _start_missing(self) -> None:
-        for spec in self.specs:
-            if spec.name not in self.running and self._may_start(spec):
-                self._start(spec)
+        for spec in [spec for spec in self._due() if all(needed.ready for needed in self._needs(spec))]:
+            self._start(spec)
         self.app.heartbeat.state = "running"
-
-    def _may_start(self, spec: QuerySpec) -> bool:
-        prepared = self.topics.ready and (self.tables.ready or not spec.needs_clickhouse)
-        return prepared and self.attempts.setdefault(spec.name, Attempt()).due
 
     def _start(self, spec: QuerySpec) -> None:
         try:
+            for needed in self._needs(spec):
+                needed.insist(spec.source)
             self.running[spec.name] = Running(spec.start())
         except Exception as error:  # noqa: BLE001 - what does not pass is raised there, or alerted
             self._failed(spec, error)
@@ -158,8 +147,9 @@ class Supervisor:
                 continue
             ran_well = time.monotonic() - running.since > _RAN_WELL
             if running.query.isActive:
-                if ran_well and spec.name in self.apart:
-                    self._recovered(spec.name)
+                if ran_well:
+                    self.apart.discard(spec.name)
+                    self.alerts.works(spec.name)
                 continue
             if ran_well:
                 self.attempts[spec.name] = Attempt()
@@ -172,31 +162,23 @@ class Supervisor:
         elif ends_the_driver(error) or self._nothing_lands_without(spec):
             raise QueryFailed(f"{spec.name} ended: {error}") from error
         else:
-            self._set_apart(spec.name, error)
+            self._set_apart(spec, error)
 
     def _nothing_lands_without(self, failed: QuerySpec) -> bool:
         """Whether `failed` is the last source's landing: all others are set apart."""
         others = (s for s in self.specs if s.keeps_the_lake and s.name != failed.name)
         return failed.keeps_the_lake and all(spec.name in self.apart for spec in others)
 
-    def _set_apart(self, name: str, error: Exception) -> None:
-        wait = self.attempts.setdefault(name, Attempt()).failed(_SET_APART)
-        log.error("%s failed, next attempt in %.0f s, the others go on: %s", name, wait, error)
-        self.app.health.waiting(name, f"failed: {cause(error)}")
-        self.apart.add(name)
-        self.tables.ready = False  # one that is gone is a reason to fail: look again before the next attempt
-        alert: Any = {"kind": "query_failed", "subject": name, "message": cause(error), "severity": "critical"}
-        self._tell(lambda conn: raise_alert(conn, **alert))
-
-    def _recovered(self, name: str) -> None:
-        self.apart.discard(name)
-        self._tell(lambda conn: resolve_alerts(conn, "query_failed", name, "the stream group: it runs again"))
-
-    def _tell(self, work: Callable[[psycopg.Connection], object]) -> None:
-        try:
-            self.app.fence.run(work)
-        except psycopg.OperationalError as error:
-            log.warning("the alert is in this log alone: %s", error)
+    def _set_apart(self, spec: QuerySpec, error: Exception) -> None:
+        wait = self.attempts.setdefault(spec.name, Attempt()).failed(SET_APART)
+        log.error("%s failed, next attempt in %.0f s, the others go on: %s", spec.name, wait, error)
+        self.app.health.waiting(spec.name, f"failed: {cause(error)}")
+        self.apart.add(spec.name)
+        self.alerts.failed(spec.name, cause(error))
+        for needed in self._needs(spec):
+            # A table that is gone is a reason to fail, a source that was refused another: look before the next attempt.
+            if needed is self.tables or spec.source in needed.refused:
+                needed.ready = False
 
     def _try_later(self, name: str, error: Exception) -> None:
         """A service was away for longer than Spark waits: the query goes on from its checkpoint once it is back."""

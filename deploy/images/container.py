@@ -55,8 +55,8 @@ def setup() -> None:
     """Create what the catalog and Airflow need, once the services answer: topics, subjects, tables, pools."""
     logging.basicConfig(level=logging.INFO, format="%(message)s")
     stack = _stack()
-    create_tables(stack)
-    create_lake_tables(stack)
+    for step in (create_tables, create_lake_tables):
+        Console().print(step(stack), markup=False, highlight=False)
     _part(stack, "airflow-api-server").finish()
 
 

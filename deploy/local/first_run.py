@@ -6,7 +6,7 @@ from deploy.local.airflow_api import AirflowApi
 from deploy.local.condition import came_true
 from deploy.local.stack import Stack
 from deploy.local.stream_groups import restore
-from millrace.contracts.catalog import read_catalog
+from millrace.check.healthy import healthy_catalog, streamable
 from millrace.control.database import connect
 from millrace.control.offsets import committed_offsets
 from millrace.deploy import deploy
@@ -18,14 +18,19 @@ LANDING_SECONDS = 90.0
 
 
 def create_tables(stack: Stack) -> str:
-    """Topics, subjects, schemas and tables, as the catalog says; then the stream group may run again."""
-    catalog = read_catalog(stack.settings.project_dir)
+    """Topics, subjects, schemas and tables, as the catalog says; then the stream group may run again.
+
+    What a broken contract or a service keeps from it is told, and holds up nothing else.
+    """
+    catalog, problems = streamable(stack.settings.project_dir)
     retrying = Retrying(
         stop=stop_after_delay(60), wait=wait_exponential(0.5, max=4), retry=retry_if_exception_type(TransientError)
     )
-    retrying(deploy, stack.settings, catalog)
+    refused = retrying(deploy, stack.settings, catalog)
     restore(stack)
-    return f"{len(catalog.sources)} sources, {len(catalog.realtime)} real-time, {len(catalog.gold)} gold models"
+    told = f"{len(catalog.sources)} sources, {len(catalog.realtime)} real-time, {len(catalog.gold)} gold models"
+    broken = (problem.render(stack.settings.project_dir) for problem in problems)
+    return "; ".join([told, *broken, *(f"without {source}: {error}" for source, error in refused.items())])
 
 
 def create_lake_tables(stack: Stack) -> str:
@@ -33,7 +38,7 @@ def create_lake_tables(stack: Stack) -> str:
     from spark_jobs.deploy_gold import deploy_gold  # its imports cost seconds; only this step pays them
     from spark_jobs.edges.session import connect_session
 
-    catalog, spark = read_catalog(stack.settings.project_dir), connect_session(stack.settings)
+    catalog, spark = healthy_catalog(stack.settings.project_dir), connect_session(stack.settings)
     try:
         deploy_gold(spark, stack.settings, catalog)
     finally:
@@ -43,7 +48,7 @@ def create_lake_tables(stack: Stack) -> str:
 
 def trigger_medallion(stack: Stack) -> str:
     """Run each domain's medallion DAG by hand for the hour that runs, if nobody has yet and there is data."""
-    catalog = read_catalog(stack.settings.project_dir)
+    catalog = healthy_catalog(stack.settings.project_dir)
     api = AirflowApi(stack.settings)
     dags = [medallion_dag(domain) for domain in sorted({source.domain for source in catalog.sources})]
     if not came_true(lambda: all(api.has_dag(dag) for dag in dags), PARSING_SECONDS):

@@ -7,6 +7,7 @@ from graphlib import TopologicalSorter
 from time import monotonic
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 
 
@@ -66,4 +67,4 @@ class _Board:
         line, since = self._lines.pop(name)
         self._progress.remove_task(line)
         mark = "[red]✗[/]" if word == "failed" else "[green]✓[/]"
-        self._console.print(f"{mark} {name:<28} {monotonic() - since:6.1f} s  [dim]{word}[/]", highlight=False)
+        self._console.print(f"{mark} {name:<28} {monotonic() - since:6.1f} s  [dim]{escape(word)}[/]", highlight=False)

@@ -1,5 +1,7 @@
 """The ClickHouse client: synchronous inserts, no sessions, one client per thread."""
 
+import re
+
 import clickhouse_connect
 import requests
 from clickhouse_connect import common
@@ -61,12 +63,17 @@ def columns_of(client: Client, database: str, table: str) -> dict[str, str]:
     return {row[0]: row[1] for row in rows}
 
 
-_PASSING = {74, 75, 76, 159, 160, 202, 203, 209, 210, 236, 241, 242, 243, 252, 279, 319, 425, 439, 999}
-"""Server error codes that go away by themselves: overload, memory, a full disk, timeouts, too many parts, shutdown."""
+_PASSING = {74, 75, 76, 159, 160, 164, 202, 203, 209, 210, 236, 241, 242, 243, 252, 279, 319, 425, 439, 999}
+"""Server error codes that go away by themselves: overload, memory, a full disk, timeouts, too many parts, shutdown, a
+server that takes reads only for a while."""
+_OF_THE_SYSTEM = 1001
+"""What ClickHouse's library threw; only its text says what that was."""
+_DISK = re.compile("Read-only file system|No space left on device")
 
 
 def is_transient(error: BaseException) -> bool:
     """True when the same call may succeed later: ClickHouse is away, starting, or too busy."""
     if isinstance(error, DatabaseError):
-        return isinstance(error, OperationalError) or error.code in _PASSING or error.code is None
+        disk = error.code == _OF_THE_SYSTEM and _DISK.search(str(error)) is not None
+        return isinstance(error, OperationalError) or error.code in _PASSING or error.code is None or disk
     return isinstance(error, (TransientError, ClickHouseError, HTTPError, OSError))

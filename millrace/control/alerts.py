@@ -68,23 +68,29 @@ _NEWEST_FIRST = "ORDER BY resolved_at IS NOT NULL, severity, changed_at DESC LIM
 
 def raise_alert(
     conn: Connection, *, kind: Kind, subject: str, message: str, severity: Severity, run_id: str | None = None
-) -> None:
-    """Open an alert, or renew the open one of this kind and subject. Never raises: what fails goes to the log."""
+) -> bool:
+    """Open an alert, or renew the open one of this kind and subject. Never raises: what fails goes to the log.
+
+    Gives whether PostgreSQL has taken it.
+    """
     log.log(logging.ERROR if severity == "critical" else logging.WARNING, "alert %s, %s: %s", kind, subject, message)
     row = {"kind": kind, "severity": severity, "subject": subject, "message": message[:_LONGEST], "run_id": run_id}
     try:
         conn.execute(_RAISE, row)
     except Error as error:
         log.warning("the alert above is in this log alone, PostgreSQL did not take it: %s", error)
+        return False
+    return True
 
 
-def resolve_alerts(conn: Connection, kind: Kind, subject: str, by: str = "millrace") -> int:
-    """Close the open alert of this kind and subject, if there is one; how many that were. Never raises."""
+def resolve_alerts(conn: Connection, kind: Kind, subject: str, by: str = "millrace") -> int | None:
+    """Close the open alert of this kind and subject, if there is one; how many that were, None where PostgreSQL does
+    not answer. Never raises."""
     try:
         closed = conn.execute(_RESOLVE, {"kind": kind, "subject": subject, "by": by}).rowcount
     except Error as error:
         log.warning("alert %s, %s stays open, PostgreSQL did not answer: %s", kind, subject, error)
-        return 0
+        return None
     if closed:
         log.info("alert %s, %s is resolved by %s", kind, subject, by)
     return closed

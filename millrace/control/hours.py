@@ -69,3 +69,19 @@ def has_done(conn: Connection, dag_id: str, run_id: str, sources: Collection[str
     ).fetchone()
     assert found is not None
     return bool(found[0] == len(sources))
+
+
+def refined_until(conn: Connection, sources: Collection[str]) -> datetime | None:
+    """Up to where the schedule's runs, which leave out no hour, have refined all of the sources, by the ledger.
+
+    None where it has refined none of them yet; a source without a line is new, and does not count.
+    """
+    found = conn.execute(
+        """SELECT min(until) FROM (
+             SELECT max(interval_end) AS until FROM ops.ledger
+             WHERE source = ANY(%s) AND starts_with(run_id, 'scheduled__') GROUP BY source) AS each""",
+        (list(sources),),
+    ).fetchone()
+    assert found is not None
+    until: datetime | None = found[0]
+    return until

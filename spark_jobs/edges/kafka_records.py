@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 
+from confluent_kafka import KafkaException
 from pyspark.sql import DataFrame, SparkSession
 
 from millrace.contracts.source import Source
@@ -12,6 +13,7 @@ from millrace.settings import Settings
 from millrace.topics import admin
 
 _FROM_THE_BEGINNING = -2
+_TIMEOUT = 20.0
 
 
 def read_records(
@@ -46,7 +48,12 @@ def starting_offsets(topic: str, partitions: int, resume: Mapping[int, int]) -> 
 
 
 def partitions_of(settings: Settings, topic: str) -> int:
-    found = admin(settings).list_topics(topic, timeout=20).topics[topic]
+    """How many partitions the topic has; raises TransientError when Kafka does not answer."""
+    try:
+        found = admin(settings).list_topics(topic, timeout=_TIMEOUT).topics[topic]
+    except KafkaException as error:
+        where = settings.kafka_bootstrap
+        raise TransientError(f"Kafka at {where} did not answer: {error.args[0]}; see `make doctor`") from error
     if found.error is not None:
         raise TransientError(f"Kafka does not give topic '{topic}': {found.error}")
     return len(found.partitions)

@@ -5,6 +5,7 @@ import json
 import logging
 from collections.abc import Iterable, Mapping
 
+from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaError, KafkaException, Producer
 from pyspark.sql import DataFrame, Row, SparkSession, functions as F
 
@@ -33,7 +34,8 @@ _ORDER = [("kafka_partition", "ascending"), ("kafka_offset", "ascending")]
 
 
 class Quarantine:
-    """Where one source's bad records go. Lake and topic are mandatory; the index may lag while ClickHouse is down.
+    """Where one source's bad records go. Lake and topic are mandatory; the index may lag while ClickHouse is down,
+    or refuses it.
 
     The lake and the index hold each record once. A crash between the topic and the lake repeats the batch in the topic;
     its headers say which record it is.
@@ -71,9 +73,9 @@ class Quarantine:
                 self._insert(bad, token)
             self._index_behind = False
         except Exception as error:
-            if not is_transient(error):
+            if not (is_transient(error) or isinstance(error, ClickHouseError)):
                 raise
-            self._index_behind = True
+            self._index_behind = True  # for whatever reason: landing may run before the index is made, and without it
             log.warning("%s: the quarantine index lags: %s", self._source.name, error)
 
     def _catch_up(self, spark: SparkSession) -> None:

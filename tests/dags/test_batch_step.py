@@ -75,6 +75,17 @@ def test_it_calls_the_step_and_hands_on_ids_and_counts(steps):
     assert steps.session.stopped
 
 
+def test_a_broken_contract_of_another_domain_stops_no_step(steps, tmp_path, monkeypatch):
+    from millrace import settings as module
+
+    broken = tmp_path / "sources" / "other" / "visits" / "source.yaml"
+    broken.parent.mkdir(parents=True)
+    broken.write_text("{")
+    chosen = module.settings().model_copy(update={"project_dir": tmp_path})
+    monkeypatch.setattr(module, "settings", lambda: chosen)
+    assert operator(steps, "stage").execute(context())["rows"] == 7
+
+
 def test_a_step_may_have_nothing_to_tell(steps):
     assert operator(steps, "nothing").execute(context()) == {}
 

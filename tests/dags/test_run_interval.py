@@ -1,5 +1,6 @@
 """Which interval a run works on."""
 
+from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 
@@ -91,6 +92,59 @@ def test_timetable_begins_with_the_hour_in_which_it_appeared(monkeypatch, minute
     )
     assert first.data_interval == DataInterval(moment(2026, 1, 31, hour), moment(2026, 1, 31, hour + 1))
     assert first.run_after == moment(2026, 1, 31, hour + 1)
+
+
+@pytest.mark.parametrize(
+    ("refined_until", "begins"),
+    [
+        ("2026-01-31T04:00Z", "2026-01-31T04:00Z"),
+        ("2026-01-31T04:23Z", "2026-01-31T04:00Z"),
+        ("2026-01-31T11:00Z", "2026-01-31T10:00Z"),
+        ("2025-06-30T04:00Z", "2026-01-24T10:00Z"),
+        (None, "2026-01-31T10:00Z"),
+    ],
+)
+def test_timetable_begins_where_the_ledger_ends(monkeypatch, refined_until, begins):
+    """With a new database of Airflow's, and a lake that is not; within a week."""
+    from airflow.sdk import timezone
+    from airflow.timetables.base import TimeRestriction
+    from pendulum import datetime as moment
+
+    from millrace.control import database, hours
+    from millrace_airflow.timetable import GaplessTimetable
+
+    asked = []
+
+    def read(_, sources):
+        asked.append(sources)
+        return refined_until and datetime.fromisoformat(refined_until)
+
+    monkeypatch.setattr(timezone, "utcnow", lambda: moment(2026, 1, 31, 10, 17))
+    monkeypatch.setattr(database, "connect", lambda _: nullcontext())
+    monkeypatch.setattr(hours, "refined_until", read)
+    timetable = GaplessTimetable("0 * * * *", "UTC", refines=["orders", "refunds"])
+    first = GaplessTimetable.deserialize(timetable.serialize()).next_dagrun_info(
+        last_automated_data_interval=None, restriction=TimeRestriction(moment(2020, 1, 1), None, catchup=False)
+    )
+    assert first.data_interval.start == datetime.fromisoformat(begins)
+    assert asked == [["orders", "refunds"]]
+
+
+def test_timetable_without_a_ledger_begins_as_if_new(monkeypatch):
+    from airflow.sdk import timezone
+    from airflow.timetables.base import TimeRestriction
+    from pendulum import datetime as moment
+
+    from millrace import settings as module
+    from millrace_airflow.timetable import GaplessTimetable
+
+    nowhere = module.settings().model_copy(update={"postgres_host": "127.0.0.1", "postgres_port": 1})
+    monkeypatch.setattr(module, "settings", lambda: nowhere)
+    monkeypatch.setattr(timezone, "utcnow", lambda: moment(2026, 1, 31, 10, 17))
+    first = GaplessTimetable("0 * * * *", "UTC", refines=["orders"]).next_dagrun_info(
+        last_automated_data_interval=None, restriction=TimeRestriction(moment(2020, 1, 1), None, catchup=False)
+    )
+    assert first.data_interval.start == moment(2026, 1, 31, 10)
 
 
 def test_timetable_skips_no_hour_after_an_outage():

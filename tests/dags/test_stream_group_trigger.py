@@ -1,6 +1,10 @@
 """The trigger of a stream group: when it fires, with a control plane of our own."""
 
+import re
+import shutil
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from types import SimpleNamespace
 
 from control_plane import Plane
 from stream_states import gone, group
@@ -55,6 +59,23 @@ def test_the_trigger_outlives_an_outage_of_the_control_plane(monkeypatch):
 def test_the_trigger_believes_a_changed_project_once_it_holds_still(monkeypatch):
     payload = fired(monkeypatch, [group(fingerprint="then")] * 20)
     assert payload["action"] == "replace"
+
+
+def test_what_runs_goes_on_while_a_contract_of_the_streams_is_broken(tmp_path):
+    """A driver that starts meanwhile leaves out what is broken: it must not be replaced for that again and again."""
+    from millrace.check.healthy import streamable
+    from millrace.launch import fingerprint
+    from millrace_airflow.triggers.stream_group import wanted_fingerprint
+
+    shutil.copytree(Path(__file__).parent / "project", tmp_path, dirs_exist_ok=True)
+    chosen = SimpleNamespace(project_dir=tmp_path)
+    whole = wanted_fingerprint(chosen)
+    assert whole == fingerprint(streamable(tmp_path)[0])
+    (tmp_path / "models/demo/gold/broken.sql").write_text("SELECT 1")
+    assert wanted_fingerprint(chosen) == whole, "gold is no stream"
+    refunds = tmp_path / "sources/demo/refunds/source.yaml"
+    refunds.write_text(re.sub("name: .*refunds", "name: orders", refunds.read_text(), count=1))
+    assert wanted_fingerprint(chosen) is None, "a topic that another source has, in files that can all be read"
 
 
 def test_a_launch_that_ended_at_once_is_noticed(monkeypatch):

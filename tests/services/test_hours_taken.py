@@ -8,7 +8,7 @@ import pytest
 from psycopg import Connection
 
 from millrace.control.database import connect
-from millrace.control.hours import give_back, has_done, one_at_a_time, read_taken, write_taken
+from millrace.control.hours import give_back, has_done, one_at_a_time, read_taken, refined_until, write_taken
 from millrace.control.ledger import Entry, write_entry
 from millrace.intervals import Interval
 from tests.stack import TestStack
@@ -89,3 +89,19 @@ def test_an_hour_is_done_when_every_source_balances_in_it(conn: Connection, dag:
     conn.execute("UPDATE ops.hours_taken SET taken_at = now() - INTERVAL '3 hours' WHERE taken_by = %s", (run,))
     write(one, silver=2, ago=timedelta(hours=2))
     assert not done(one), "that was long ago"
+
+
+def test_the_schedule_has_refined_up_to_where_its_runs_wrote_the_ledger_of_every_source(conn: Connection) -> None:
+    one, other = (f"{name}-{uuid.uuid4()}" for name in ("one", "other"))
+
+    def write(source: str, hour: int, run: str) -> None:
+        counts = dict.fromkeys(("kafka_acked", "bronze", "quarantined", "silver", "duplicates", "rejected"), 0)
+        write_entry(conn, Entry(source, HOURS[hour], HOURS[hour + 1], run, written_at=datetime.now(UTC), **counts))
+
+    assert refined_until(conn, [one, other]) is None
+    write(one, 0, "scheduled__a")
+    assert refined_until(conn, [one, other]) == HOURS[1], "the other is new"
+    write(one, 1, "manual__a")
+    write(other, 1, "scheduled__b")
+    assert refined_until(conn, [other]) == HOURS[2]
+    assert refined_until(conn, [one, other]) == HOURS[1], "nobody knows what lies between manual runs"

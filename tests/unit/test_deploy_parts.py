@@ -5,7 +5,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from clickhouse_connect.driver.exceptions import DatabaseError
 
+from millrace import deploy
+from millrace.clickhouse.client import ANSWERED, SOON
 from millrace.clickhouse.live import INTERNAL, create_live, live_ddl, table_columns
 from millrace.clickhouse.realtime import finalised, sorting_key, state_ddl, version_of, view_ddl
 from millrace.contracts.catalog import Catalog, read_catalog
@@ -105,6 +108,52 @@ def test_a_model_without_a_time_to_expire_by_is_refused() -> None:
 def test_changed_sql_is_another_version() -> None:
     assert version_of(MODEL) != version_of(MODEL.model_copy(update={"sql": "SELECT 2"}))
     assert version_of(MODEL) == version_of(MODEL.model_copy(update={"ttl": timedelta(days=1)}))
+
+
+class _ClickHouse:
+    """Has no table yet; describes any SELECT as one of the example's columns, unless it refuses that."""
+
+    def __init__(self, error: Exception | None = None) -> None:
+        self.commands: list[str] = []
+        self._error = error
+
+    def query(self, sql: str, **_: object) -> SimpleNamespace:
+        if sql.startswith("DESCRIBE") and self._error:
+            raise self._error
+        return SimpleNamespace(result_rows=list(COLUMNS.items()) if sql.startswith("DESCRIBE") else [])
+
+    def command(self, sql: str) -> None:
+        self.commands.append(sql)
+
+
+def _clients(monkeypatch: pytest.MonkeyPatch, error: Exception | None = None) -> dict[float, _ClickHouse]:
+    """Clients by how long they wait for an answer."""
+    found = {seconds: _ClickHouse(error) for seconds in (SOON, ANSWERED)}
+    monkeypatch.setattr(deploy, "connect_clickhouse", lambda *_, answers_within=ANSWERED: found[answers_within])
+    return found
+
+
+def test_models_are_filled_with_patience_and_only_while_nobody_writes(
+    monkeypatch: pytest.MonkeyPatch, catalog: Catalog
+) -> None:
+    some = catalog.model_copy(update={"models": (MODEL,)})
+    clients = _clients(monkeypatch)
+    assert deploy.deploy_realtime(Settings(), some, lambda _: True) == {}
+    assert not any(client.commands for client in clients.values()), "its live table is being written"
+    assert deploy.deploy_realtime(Settings(), some, lambda _: False) == {}
+    assert any(command.startswith("INSERT INTO") for command in clients[ANSWERED].commands)
+    assert not clients[SOON].commands
+
+
+def test_a_model_that_clickhouse_refuses_is_its_sources_trouble(
+    monkeypatch: pytest.MonkeyPatch, catalog: Catalog
+) -> None:
+    some = catalog.model_copy(update={"models": (MODEL,)})
+    _clients(monkeypatch, refusal := DatabaseError("unknown column", code=47))
+    assert deploy.deploy_realtime(Settings(), some, lambda _: False) == {"user_events": refusal}
+    _clients(monkeypatch, DatabaseError("memory", code=241))
+    with pytest.raises(DatabaseError):
+        deploy.deploy_realtime(Settings(), some, lambda _: False)
 
 
 def test_fingerprint_follows_the_models(catalog: Catalog, tmp_path: Path) -> None:

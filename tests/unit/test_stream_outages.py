@@ -1,10 +1,7 @@
 """What the stream application does when a service is away: it waits, tries again, and gives up only on what stays."""
 
-import threading
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from types import SimpleNamespace
-from typing import Any
 
 import psycopg
 import pytest
@@ -13,12 +10,10 @@ from pyspark.errors import StreamingQueryException
 from millrace.contracts.catalog import read_catalog
 from millrace.errors import ConfigError, FencedError, TransientError
 from millrace.settings import ROOT
-from spark_jobs.edges.health import Health
+from spark_jobs.attempts import Attempt, Prerequisite
 from spark_jobs.edges.live_table import around
 from spark_jobs.edges.passing import cause, passes
 from spark_jobs.edges.retention import TopicCut, lost_records, refuse_cut_topic
-from spark_jobs.stream_app import QuerySpec
-from spark_jobs.supervision import Attempt, Prerequisite, QueryFailed, Supervisor
 
 
 @pytest.mark.parametrize(
@@ -57,13 +52,21 @@ def test_attempts_come_ever_later_up_to_a_limit() -> None:
     assert not attempt.due
 
 
+def _raising(error: Exception) -> Callable[[object], dict[str, Exception]]:
+    def prepare(_: object) -> dict[str, Exception]:
+        raise error
+
+    return prepare
+
+
 def test_a_prerequisite_is_tried_again_and_an_error_that_stays_is_raised() -> None:
     answers: list[Exception | None] = [TransientError("away"), None]
 
-    def prepare() -> None:
+    def prepare(_: object) -> dict[str, Exception]:
         answer = answers.pop(0)
         if answer is not None:
             raise answer
+        return {}
 
     needed = Prerequisite("Kafka", prepare)
     assert needed.look() == "Kafka: away"
@@ -73,104 +76,7 @@ def test_a_prerequisite_is_tried_again_and_an_error_that_stays_is_raised() -> No
     assert needed.look() is None
     assert needed.ready
     with pytest.raises(ConfigError):
-        Prerequisite("x", lambda: _raise(ConfigError("wrong"))).look()
-
-
-class _Query:
-    """A query that has ended, or runs."""
-
-    def __init__(self, error: Exception | None) -> None:
-        self.isActive, self._error = error is None, error
-
-    def exception(self) -> Exception | None:
-        return self._error
-
-
-class _Fence:
-    """Keeps what is told to PostgreSQL."""
-
-    def __init__(self) -> None:
-        self.told: list[dict[str, Any]] = []
-
-    def run(self, work: Callable[[Any], object]) -> object:
-        return work(SimpleNamespace(execute=self._execute))
-
-    def _execute(self, _: str, row: dict[str, Any]) -> Any:
-        self.told.append(row)
-        return SimpleNamespace(rowcount=1)
-
-
-def _supervisor(started: list[_Query], name: str = "landing.x") -> Supervisor:
-    app: Any = SimpleNamespace(
-        heartbeat=SimpleNamespace(desired="running", state="starting"), health=Health(), stopping=threading.Event(),
-        fence=_Fence(),
-    )  # fmt: skip
-    waiting = iter(started)
-    spec = QuerySpec(name, lambda: next(waiting), needs_clickhouse=name != "landing.x")  # type: ignore[arg-type,return-value]
-    return Supervisor(app, [spec], Prerequisite("Kafka", lambda: None), Prerequisite("ClickHouse", lambda: None))
-
-
-def _round(supervisor: Supervisor) -> None:
-    supervisor._prepare()
-    supervisor._start_missing()
-    supervisor._notice_failures()
-
-
-def test_a_query_that_a_service_ended_starts_again_later() -> None:
-    broken = _Query(StreamingQueryException("org.apache.kafka.common.errors.TimeoutException"))
-    supervisor = _supervisor([broken, _Query(None)])
-    _round(supervisor)
-    assert not supervisor.running
-    assert "landing.x waits" in (supervisor.app.health.note() or "")
-    _round(supervisor)
-    assert not supervisor.running, "its next attempt is not due"
-    supervisor.attempts["landing.x"].not_before = 0
-    _round(supervisor)
-    assert "landing.x" in supervisor.running
-
-
-def test_a_query_that_a_bug_ended_ends_the_driver() -> None:
-    supervisor = _supervisor([_Query(StreamingQueryException("java.lang.NullPointerException"))])
-    with pytest.raises(QueryFailed, match="NullPointer"):
-        _round(supervisor)
-
-
-def test_a_landing_that_fails_for_good_leaves_the_others_be_until_it_is_the_last() -> None:
-    lost = StreamingQueryException("KAFKA_DATA_LOSS")
-    supervisor = _supervisor([_Query(lost)])
-    others = [_Query(None)]
-    supervisor.specs = [
-        *supervisor.specs,
-        QuerySpec("landing.y", lambda: others[-1], needs_clickhouse=False),  # type: ignore[arg-type,return-value]
-    ]
-    _round(supervisor)
-    assert list(supervisor.running) == ["landing.y"]
-    assert "landing.x waits: failed: KAFKA_DATA_LOSS" in (supervisor.app.health.note() or "")
-    others[-1].isActive, others[-1]._error = False, lost
-    with pytest.raises(QueryFailed, match=r"landing\.y"):
-        _round(supervisor)
-
-
-def test_a_model_that_fails_for_good_is_in_nobodys_way() -> None:
-    failed = _Query(StreamingQueryException("[ARITHMETIC_OVERFLOW] long overflow"))
-    supervisor = _supervisor([failed, _Query(None)], "stream.m")
-    _round(supervisor)
-    fence: Any = supervisor.app.fence
-    assert [(row["kind"], row["subject"]) for row in fence.told] == [("query_failed", "stream.m")]
-    assert "stream.m waits: failed: [ARITHMETIC_OVERFLOW]" in (supervisor.app.health.note() or "")
-    supervisor.attempts["stream.m"].not_before = 0
-    _round(supervisor)
-    assert "stream.m" in supervisor.running
-    supervisor.running["stream.m"].since -= 61
-    _round(supervisor)
-    assert fence.told[1]["by"]
-
-
-@pytest.mark.parametrize("text", ["millrace.errors.FencedError: taken over", "java.lang.OutOfMemoryError: Java heap"])
-def test_no_query_goes_on_without_the_lease_or_without_memory(text: str) -> None:
-    supervisor = _supervisor([_Query(StreamingQueryException(text))], "stream.m")
-    with pytest.raises(QueryFailed):
-        _round(supervisor)
+        Prerequisite("x", _raising(ConfigError("wrong"))).look()
 
 
 def test_each_partition_keeps_a_window_around_its_last_record() -> None:
@@ -180,10 +86,6 @@ def test_each_partition_keeps_a_window_around_its_last_record() -> None:
         (idle - reach, idle + reach),
         (also_busy - reach, busy + reach),
     ]
-
-
-def _raise(error: Exception) -> None:
-    raise error
 
 
 def test_records_are_lost_where_kafka_begins_after_the_position() -> None:

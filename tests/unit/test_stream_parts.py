@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from threading import Thread
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import MagicMock
 
@@ -13,18 +14,28 @@ import pytest
 from clickhouse_connect.driver.exceptions import DatabaseError, OperationalError
 
 from millrace.clickhouse.client import is_transient
+from millrace.contracts.catalog import read_catalog
 from millrace.errors import ConfigError, FencedError, TransientError
+from millrace.settings import ROOT, Settings
+from spark_jobs.edges import kafka_records
 from spark_jobs.edges.conf import parallelism
 from spark_jobs.edges.health import Health
-from spark_jobs.edges.kafka_records import starting_offsets
+from spark_jobs.edges.kafka_records import partitions_of, starting_offsets
 from spark_jobs.edges.patience import Patience
 from spark_jobs.edges.progress import Position, between
+from spark_jobs.edges.quarantine import Quarantine
 from spark_jobs.edges.upkeep import Upkeep
 from spark_jobs.stream_model import since
 
 
 def test_partitions_without_rows_start_at_the_beginning() -> None:
     assert starting_offsets("t", 3, {0: 5, 2: 7}) == '{"t": {"0": 5, "1": -2, "2": 7}}'
+
+
+def test_a_broker_that_is_away_is_an_error_that_passes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(kafka_records, "_TIMEOUT", 0.5)
+    with pytest.raises(TransientError, match=r"127\.0\.0\.1:1 did not answer"):
+        partitions_of(Settings(kafka_bootstrap="127.0.0.1:1"), "t")
 
 
 def test_windows_that_began_before_the_live_table_does_are_not_published() -> None:
@@ -57,12 +68,28 @@ def test_records_between_positions(first: Position, last: Position, records: int
         (OperationalError("unexpected disconnect"), True),
         (DatabaseError("memory", code=241), True),
         (DatabaseError("no such column", code=16), False),
+        (DatabaseError("Cannot execute query in readonly mode. (READONLY)", code=164), True),
+        (DatabaseError("std::exception: in create_directories: Read-only file system", code=1001), True),
+        (DatabaseError("std::exception: filesystem error: No space left on device", code=1001), True),
+        (DatabaseError("std::exception: basic_string::at", code=1001), False),
         (ConfigError("wrong"), False),
         (ValueError("ours"), False),
     ],
 )
 def test_what_may_pass_is_retried(error: Exception, passes: bool) -> None:
     assert is_transient(error) is passes
+
+
+@pytest.mark.parametrize("error", [ConnectionRefusedError(), DatabaseError("no such table", code=60)])
+def test_landing_goes_on_without_the_index_of_quarantine(error: Exception) -> None:
+    def mine() -> None:
+        raise error
+
+    without: Any = SimpleNamespace(mine=mine)
+    nothing: Any = SimpleNamespace(sparkSession=None)
+    quarantine = Quarantine(Settings(), without, read_catalog(ROOT).source("user_events"), {}, "path", nothing)
+    quarantine._index(nothing, "token")
+    assert quarantine._index_behind, "the next batch catches up"
 
 
 class TestPatience:

@@ -54,7 +54,7 @@ def medallion_dag(catalog: Catalog, domain: str) -> DAG:
     with DAG(
         dag_id=names.medallion_dag(domain),
         description=f"Refines {domain} hour by hour: bronze, silver, gold, ClickHouse.",
-        schedule=GaplessTimetable("0 * * * *", "UTC"),
+        schedule=GaplessTimetable("0 * * * *", "UTC", refines=[source.name for source in sources]),
         doc_md=documents.of_domain(catalog, domain),
         params=interval_params(),
         **dag_arguments(owner, names.BATCH_POOL, [domain, "medallion"], **_OF_TASKS),

@@ -26,7 +26,7 @@ class BatchStepOperator(SparkTaskOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Run the step; DataError and ConfigError fail the task at once, other errors are retried."""
-        from millrace.contracts.catalog import catalog
+        from millrace.check.healthy import healthy_catalog
         from millrace.settings import settings
         from spark_jobs.batch import BatchRun
 
@@ -34,7 +34,7 @@ class BatchStepOperator(SparkTaskOperator):
         function = getattr(import_module(self.step.module), self.step.function)
         self.log.info("%s of %s for [%s, %s)", self.step.function, self.table, interval.start, interval.end)
         with self.spark(chosen) as session:
-            run = BatchRun(session, chosen, catalog(chosen.project_dir), interval, context["dag_run"].run_id)
+            run = BatchRun(session, chosen, healthy_catalog(chosen.project_dir), interval, context["dag_run"].run_id)
             result = function(run, self.table)
         self.log.info("%s of %s done: %s", self.step.function, self.table, result)
         self.conclude(result)

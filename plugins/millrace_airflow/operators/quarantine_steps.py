@@ -17,7 +17,7 @@ class QuarantineDryRunOperator(SparkTaskOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Skips the rest of the run when there is nothing to do."""
-        from millrace.contracts.catalog import catalog
+        from millrace.check.healthy import healthy_catalog
         from millrace.quarantine.report import markdown
         from millrace.quarantine.request import request_from
         from millrace.settings import settings
@@ -28,7 +28,7 @@ class QuarantineDryRunOperator(SparkTaskOperator):
             **wanted(params), by=getattr(context["dag_run"], "triggering_user_name", None) or "airflow"
         )
         with self.spark(chosen) as session:
-            report = plan(session, chosen, catalog(chosen.project_dir), request)
+            report = plan(session, chosen, healthy_catalog(chosen.project_dir), request)
         text = markdown(report)
         self.log.info("plan %s\n%s", report.plan_id, text)
         if report.nothing_to_do:
@@ -41,7 +41,7 @@ class QuarantineCarryOutOperator(SparkTaskOperator):
 
     def execute(self, context: Context) -> dict[str, Any]:
         """Gives the counts of what became of the records."""
-        from millrace.contracts.catalog import catalog
+        from millrace.check.healthy import healthy_catalog
         from millrace.settings import settings
         from spark_jobs.replay import apply
 
@@ -49,7 +49,7 @@ class QuarantineCarryOutOperator(SparkTaskOperator):
         plan_id = task.xcom_pull(task_ids=DRY_RUN)["plan_id"]
         answered_by = task.xcom_pull(task_ids=APPROVE)["responded_by_user"]
         with self.spark(chosen) as session:
-            applied = apply(session, chosen, catalog(chosen.project_dir), plan_id, by=answered_by["name"])
+            applied = apply(session, chosen, healthy_catalog(chosen.project_dir), plan_id, by=answered_by["name"])
         return applied.model_dump()
 
 

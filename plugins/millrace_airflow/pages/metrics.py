@@ -9,6 +9,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.exposition import generate_latest
 
 from millrace import names
+from millrace.check.healthy import healthy_catalog
 from millrace.completeness import unread
 from millrace.control.alerts import open_alerts
 from millrace.control.database import connect
@@ -16,7 +17,6 @@ from millrace.control.groups import read_group
 from millrace.control.ledger import read_entries
 from millrace.errors import TransientError
 from millrace.settings import Settings
-from millrace_airflow.healthy_catalog import healthy_catalog
 from millrace_airflow.progress import ask
 
 log = logging.getLogger(__name__)

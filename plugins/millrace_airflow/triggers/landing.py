@@ -7,11 +7,11 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TaskSuccessEvent, TriggerEvent
 
+from millrace.check.healthy import healthy_catalog
 from millrace.completeness import missing
 from millrace.control.database import connect
 from millrace.errors import TransientError
 from millrace.settings import settings
-from millrace_airflow.healthy_catalog import healthy_catalog
 
 POLL_SECONDS = 3.0
 REPORT_EVERY = 20

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from millrace.contracts.catalog import read_catalog
+from millrace.check.healthy import streamable
 from millrace.control.alerts import Kind
 from millrace.control.database import connect
 from millrace.control.groups import GroupState, read_group, record_failure
@@ -29,9 +29,10 @@ _ABOUT_DRIVERS: tuple[Kind, ...] = ("driver_down", "driver_stalled")
 
 
 def wanted_fingerprint(chosen: Settings) -> str | None:
-    """Fingerprint of what should run; None while a contract is broken or half written: what runs then goes on."""
+    """Fingerprint of what should run; None while a contract of it is broken or half written: what runs then goes on."""
     try:
-        return fingerprint(read_catalog(chosen.project_dir))
+        catalog, problems = streamable(chosen.project_dir)
+        return None if problems else fingerprint(catalog)
     except (ConfigError, OSError):
         return None
 

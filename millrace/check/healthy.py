@@ -1,10 +1,15 @@
-"""The part of the catalog that can be trusted: a domain with a broken contract is left out whole, the others go on."""
+"""The part of the catalog that can be trusted, where contracts are broken or half written.
+
+Batch leaves out a domain with a broken contract whole, since its tables are made from each other; a stream group leaves
+out what is broken alone.
+"""
 
 from pathlib import Path
 
 from millrace.check.graph import graph_problems
 from millrace.check.unique import unique_problems
 from millrace.contracts.catalog import Catalog, read_readable
+from millrace.contracts.model import GoldModel
 from millrace.contracts.problem import Problem
 
 
@@ -19,6 +24,17 @@ def healthy_catalog(project_dir: Path) -> Catalog:
     )
 
 
+def streamable(project_dir: Path) -> tuple[Catalog, tuple[Problem, ...]]:
+    """Sources without a problem and the models that can run on them; and the problems, but for those of gold models."""
+    found, problems = read_with_problems(project_dir)
+    broken = {problem.path for problem in problems}
+    sources = tuple(s for s in found.sources if not any(path.is_relative_to(s.folder) for path in broken))
+    names = {source.name for source in sources}
+    models = (m for m in found.models if isinstance(m, GoldModel) or names.issuperset(m.inputs))
+    whole = Catalog(project_dir=project_dir, sources=sources, models=tuple(m for m in models if m.path not in broken))
+    return whole, tuple(problem for problem in problems if not _of_gold(problem, project_dir))
+
+
 def read_with_problems(project_dir: Path) -> tuple[Catalog, tuple[Problem, ...]]:
     """What can be read, and what keeps DAGs from being built; `millrace check` looks at more."""
     found, unreadable = read_readable(project_dir)
@@ -31,3 +47,7 @@ def domain_of(problem: Problem, project_dir: Path) -> str | None:
         return None
     parts = problem.path.relative_to(project_dir).parts
     return parts[1] if len(parts) > 2 else None
+
+
+def _of_gold(problem: Problem, project_dir: Path) -> bool:
+    return problem.path.is_relative_to(project_dir / "models") and problem.path.parent.name == "gold"
