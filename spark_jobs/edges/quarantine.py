@@ -121,6 +121,7 @@ def _produce(producer: Producer, topic: str, row: Row, failed: list[str]) -> Non
             failed.append(str(error))
 
     value, key, headers = row.value, row.key, [*_their_headers(row), *_our_headers(row)]
+    left_out = False
     while True:
         try:
             producer.produce(topic, value, key, headers=headers, on_delivery=delivered)
@@ -128,9 +129,9 @@ def _produce(producer: Producer, topic: str, row: Row, failed: list[str]) -> Non
         except BufferError:
             producer.poll(1)
         except KafkaException as error:
-            if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE or value is key is None:
+            if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE or left_out:
                 raise
-            value = key = None
+            value, key, left_out = None, None, True
             headers = [*_our_headers(row), (LEFT_OUT, "too large for this topic; quarantine has it in the lake")]
 
 

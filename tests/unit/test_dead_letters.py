@@ -26,12 +26,12 @@ class Recorder:
         self.taken.append((value, key, dict(headers)))
 
 
-def row(value: bytes | None, **headers: bytes | None) -> Row:
+def row(value: bytes | None, key: bytes | None = b"k", **headers: bytes | None) -> Row:
     shown = [
         {"key": k} | ({"value": base64.b64encode(v).decode()} if v is not None else {}) for k, v in headers.items()
     ]
     return Row(
-        value=value, key=b"k", headers=json.dumps(shown) if headers else None, reason="too odd", stage="landing",
+        value=value, key=key, headers=json.dumps(shown) if headers else None, reason="too odd", stage="landing",
         kafka_topic="events", kafka_partition=1, kafka_offset=2,
     )  # fmt: skip
 
@@ -51,7 +51,11 @@ def test_the_record_goes_as_it_came_and_says_why() -> None:
     assert headers["millrace.offset"] == "2"
 
 
-@pytest.mark.parametrize("one", [row(b"x" * LIMIT), row(None, h=b"x" * LIMIT)], ids=["value", "headers"])
+@pytest.mark.parametrize(
+    "one",
+    [row(b"x" * LIMIT), row(None, h=b"x" * LIMIT), row(None, None, h=b"x" * LIMIT)],
+    ids=["value", "headers", "headers alone"],
+)
 def test_what_is_too_large_for_the_topic_goes_without_its_content(one: Row) -> None:
     value, key, headers = produced(one)
     assert (value, key) == (None, None)
