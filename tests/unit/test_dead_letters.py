@@ -8,7 +8,7 @@ from confluent_kafka import Producer
 from pyspark.sql import Row
 
 from spark_jobs.edges import quarantine
-from spark_jobs.edges.quarantine import LEFT_OUT
+from spark_jobs.edges.quarantine import LEFT_OUT, first_of_each
 
 LIMIT = 100_000
 
@@ -61,3 +61,19 @@ def test_what_is_too_large_for_the_topic_goes_without_its_content(one: Row) -> N
     assert (value, key) == (None, None)
     assert LEFT_OUT in headers
     assert headers["millrace.offset"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "firsts"),
+    [
+        ([], []),
+        ([5], [0]),
+        ([4, 4, 4], [0, 2]),
+        ([1, 1, 10, 1, 1], [0, 2, 3]),
+        ([30, 30, 1, 9, 1], [0, 1, 2, 4]),
+        ([0] * 9, [0]),
+    ],
+)
+def test_a_portion_holds_as_much_as_it_may_and_at_least_one_record(sizes: list[int], firsts: list[int]) -> None:
+    placed = [((0, offset), size) for offset, size in enumerate(sizes)]
+    assert first_of_each(placed, 10) == [(0, offset) for offset in firsts]
