@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from deploy.local.downloads import ENGINE, SPARK_JARS
 from deploy.local.stack import Part, Stack, write_file
-from millrace.launch import JVM_OPTIONS, local_files, spark_home, spark_jars
+from millrace.launch import AVRO_LIMITS, JVM_OPTIONS, local_files, spark_home, spark_jars
 from spark_jobs.edges.conf import spark_conf
 
 DEFAULT_PORT = 15002
@@ -33,7 +33,8 @@ def server_conf(stack: Stack, log_config: Path) -> dict[str, str]:
     """Spark's properties for the server: what every session has, and its own address, memory and folders."""
     s = stack.settings
     shared = spark_conf(s)
-    java_options, logging = shared.get("spark.driver.extraJavaOptions", ""), f"-Dlog4j2.configurationFile={log_config}"
+    logging = f"-Dlog4j2.configurationFile={log_config}"
+    theirs = {jvm: shared.get(f"spark.{jvm}.extraJavaOptions", "") for jvm in ("driver", "executor")}
     jars = [str(jar) for jar in spark_jars(s)]
     local = s.connect_master.startswith("local")
     return (
@@ -44,7 +45,10 @@ def server_conf(stack: Stack, log_config: Path) -> dict[str, str]:
             "spark.app.name": "millrace-connect",
             "spark.master": s.connect_master,
             "spark.driver.memory": s.connect_memory,
-            "spark.driver.extraJavaOptions": f"{java_options} {JVM_OPTIONS} {COLLECTOR} {logging}".strip(),
+            "spark.driver.extraJavaOptions": (
+                f"{theirs['driver']} {JVM_OPTIONS} {COLLECTOR} {AVRO_LIMITS} {logging}".strip()
+            ),
+            "spark.executor.extraJavaOptions": f"{theirs['executor']} {AVRO_LIMITS}".strip(),
             "spark.driver.host": s.host,
             "spark.driver.bindAddress": s.host,
             "spark.connect.grpc.binding.address": s.host,

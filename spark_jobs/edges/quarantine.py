@@ -3,11 +3,12 @@
 import base64
 import json
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 
 from clickhouse_connect.driver.exceptions import ClickHouseError
 from confluent_kafka import KafkaError, KafkaException, Producer
-from pyspark.sql import DataFrame, Row, SparkSession, functions as F
+from pyspark.sql import Column, DataFrame, Row, SparkSession, functions as F
 
 from millrace import names
 from millrace.clickhouse.client import is_transient
@@ -29,8 +30,12 @@ INDEX_COLUMNS = [
 LEFT_OUT = "millrace.left_out"
 """Header of a dead letter whose content was too large for its topic."""
 _PORTION = 64 * 1024 * 1024
-"""Bytes of records that come to this process at once, about."""
-_ORDER = [("kafka_partition", "ascending"), ("kafka_offset", "ascending")]
+"""Bytes of records that come to this process at once; a single record may be more."""
+_LARGE = ("value", "key", "headers")
+_POSITION = ("kafka_partition", "kafka_offset")
+_ORDER = [(name, "ascending") for name in _POSITION]
+Place = tuple[int, int]
+"""Partition and offset."""
 
 
 class Quarantine:
@@ -96,9 +101,31 @@ class Quarantine:
 
 def in_portions(kept: DataFrame) -> DataFrame:
     """The same records, in partitions that this process can hold one at a time: records may be of ten megabytes."""
-    size = kept.agg(F.sum(F.coalesce(F.octet_length("value"), F.lit(0)))).collect()[0][0] or 0
-    portions = 1 + size // _PORTION
-    return kept.repartitionByRange(portions, "kafka_partition", "kafka_offset") if portions > 1 else kept
+    size = reduce(Column.__add__, (F.coalesce(F.octet_length(name), F.lit(0)) for name in _LARGE)).cast("bigint")
+    sizes = kept.select(*_POSITION, size.alias("size"))
+    if (sizes.agg(F.sum("size")).collect()[0][0] or 0) <= _PORTION:
+        return kept
+    firsts = first_of_each(sorted(((row[0], row[1]), row[2]) for row in sizes.toLocalIterator()), _PORTION)
+    return kept.repartitionById(len(firsts), _portion(firsts[1:]))
+
+
+def first_of_each(sizes: Iterable[tuple[Place, int]], most: int) -> list[Place]:
+    """Where each portion begins: as many records as `most` bytes hold, and at least one."""
+    firsts: list[Place] = []
+    held = 0
+    for place, size in sizes:
+        if not firsts or held + size > most:
+            firsts.append(place)
+            held = 0
+        held += size
+    return firsts
+
+
+def _portion(firsts: Sequence[Place]) -> Column:
+    """The number of a record's portion: how many of these begin at the record or before it."""
+    at_partition, at_offset = map(F.col, _POSITION)
+    begun = [(at_partition > p) | ((at_partition == p) & (at_offset >= offset)) for p, offset in firsts]
+    return reduce(Column.__add__, (one.cast("int") for one in begun), F.lit(0))
 
 
 def send_dead_letters(settings: Settings, source: Source, rows: Iterable[Row]) -> int:
@@ -123,6 +150,7 @@ def _produce(producer: Producer, topic: str, row: Row, failed: list[str]) -> Non
             failed.append(str(error))
 
     value, key, headers = row.value, row.key, [*_their_headers(row), *_our_headers(row)]
+    left_out = False
     while True:
         try:
             producer.produce(topic, value, key, headers=headers, on_delivery=delivered)
@@ -130,9 +158,9 @@ def _produce(producer: Producer, topic: str, row: Row, failed: list[str]) -> Non
         except BufferError:
             producer.poll(1)
         except KafkaException as error:
-            if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE or value is key is None:
+            if error.args[0].code() != KafkaError.MSG_SIZE_TOO_LARGE or left_out:
                 raise
-            value = key = None
+            value, key, left_out = None, None, True
             headers = [*_our_headers(row), (LEFT_OUT, "too large for this topic; quarantine has it in the lake")]
 
 

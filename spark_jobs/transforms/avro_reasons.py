@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame, functions as F
 
 from millrace.contracts import avro
+from millrace.contracts.shapes import shapes
 from millrace.contracts.source import Source
+from spark_jobs.transforms.avro_nested import NOT_UTF8, fault
 from spark_jobs.transforms.avro_records import KNOWN, SCHEMA_ID, is_whole, with_event
 from spark_jobs.transforms.rules import describe
 
@@ -28,10 +30,12 @@ def reasons(_: Source) -> list[Column]:
     ]
 
 
-def mismatch(_: Source, field: avro.Column, value: Column) -> Column:
+def mismatch(source: Source, field: avro.Column, value: Column) -> Column:
     """Avro has typed the field already; what may be missing is its value, and what may be wrong a text's bytes."""
     expected = f"expected {describe(field)}, found "
     missing = F.when(value.isNull() & F.lit(not field.nullable), F.lit(expected + "nothing"))
-    if field.spark_type != "string":
-        return missing
-    return F.coalesce(missing, F.when(~F.is_valid_utf8(value), F.lit(expected + "bytes that are not UTF-8")))
+    if field.spark_type == "string":
+        return F.coalesce(missing, F.when(~F.is_valid_utf8(value), F.lit(expected + NOT_UTF8)))
+    shape = next(shape for shape in shapes(source.record.text) if shape.column.name == field.name)
+    inside = fault(source, shape, value)
+    return missing if inside is None else F.coalesce(missing, inside)

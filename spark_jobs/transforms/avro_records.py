@@ -9,6 +9,7 @@ from pyspark.sql import Column, DataFrame, functions as F
 from pyspark.sql.avro.functions import from_avro
 
 from millrace.contracts.source import Source
+from spark_jobs.transforms.avro_nested import faults
 
 SCHEMA_ID, PAYLOAD, KNOWN, DECODED, END = "_schema_id", "_payload", "_known", "_decoded", "_end"
 WORKING = (SCHEMA_ID, PAYLOAD, KNOWN, DECODED)
@@ -53,9 +54,10 @@ def with_schema_id(records: DataFrame) -> DataFrame:
 
 
 def is_sound(source: Source) -> Column:
-    """True when the bytes are one whole record of a known schema, and its texts are UTF-8."""
+    """True when the bytes are one whole record of a known schema, and its texts and what lies inside it fit."""
     texts = [F.col(DECODED)[f.name] for f in source.record.fields if f.spark_type == "string"]
-    return reduce(and_, [is_whole(), *[F.coalesce(F.is_valid_utf8(text), F.lit(True)) for text in texts]])
+    utf8 = [F.coalesce(F.is_valid_utf8(text), F.lit(True)) for text in texts]
+    return reduce(and_, [is_whole(), *utf8, *[found.isNull() for found in faults(source, F.col("event"))]])
 
 
 def is_whole() -> Column:

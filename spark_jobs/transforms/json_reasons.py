@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pyspark.sql import Column, DataFrame, functions as F
 
 from millrace.contracts import avro
+from millrace.contracts.shapes import Shape, shapes
 from millrace.contracts.source import Source
-from spark_jobs.transforms import json_nested, json_records as json
+from spark_jobs.transforms import json_decimals, json_nested, json_records as json
 from spark_jobs.transforms.rules import TIMES, describe
 
 _UNBOUNDED = {"maxNestingDepth": "2147483647", "maxNumLen": "2147483647"}
@@ -16,16 +17,15 @@ _LONGEST_KEY = 50_000
 
 def with_each_field(records: DataFrame, source: Source, schemas: Mapping[int, str]) -> DataFrame:
     """Add `event` with each field read by itself, so that a wrong one takes no other with it."""
-    fields = [_alone(f).alias(f.name) for f in source.record.fields]
+    fields = [_alone(shape).alias(shape.column.name) for shape in shapes(source.record.text)]
     return json.with_event(records, source, schemas).withColumn("event", F.struct(*fields))
 
 
-def reasons(source: Source) -> list[Column]:
+def reasons(_: Source) -> list[Column]:
     """Why a record is not one JSON object that can be read in one way only; null where it is."""
-    text, value = F.col(json.TEXT), F.col("value")
+    text = F.col(json.TEXT)
     start = F.substring(F.ltrim(F.translate(text, "\t\r\n", "   ")), 1, 1)
     return [
-        F.when(json.has_huge_exponent(source, value), F.lit("a number with an exponent of four digits or more")),
         F.when(text.isNull(), F.lit("not UTF-8")),
         F.when(text.rlike(r"^\s*\z"), F.lit("empty value")),
         F.when(start == "\ufeff", F.lit("not a JSON object: it starts with a byte order mark")),
@@ -58,9 +58,12 @@ def mismatch(source: Source, field: avro.Column, value: Column) -> Column:
     return whole if inside is None else F.coalesce(whole, inside)
 
 
-def _alone(field: avro.Column) -> Column:
-    parsed = json.parse((field,))
-    return F.when(parsed[json.CORRUPT].isNull(), json.typed(field, parsed))
+def _alone(shape: Shape) -> Column:
+    parsed = json.parse((shape.column,))
+    readable = parsed[json.CORRUPT].isNull()
+    if json_decimals.holds_decimal(shape.column.spark_type):
+        readable &= json_decimals.fits(shape, parsed[shape.column.name])
+    return F.when(readable, json.typed(shape, parsed))
 
 
 def _is_readable(limits: Mapping[str, str]) -> Column:

@@ -7,12 +7,13 @@ from operator import and_, or_
 from pyspark.sql import Column, DataFrame, functions as F
 
 from millrace.contracts import avro
+from millrace.contracts.shapes import Shape, shapes
 from millrace.contracts.source import Source
-from spark_jobs.transforms import json_nested, json_times
+from spark_jobs.transforms import json_decimals, json_nested, json_times
 from spark_jobs.transforms.rules import TIMES
 
-TEXT, PARSED, PLAIN, SUSPECT, MEMBERS = "_text", "_parsed", "_plain", "_suspect", "_members"
-WORKING = (TEXT, PARSED, PLAIN, SUSPECT, MEMBERS)
+TEXT, PARSED, EXACT, PLAIN, SUSPECT, MEMBERS = "_text", "_parsed", "_exact", "_plain", "_suspect", "_members"
+WORKING = (TEXT, PARSED, EXACT, PLAIN, SUSPECT, MEMBERS)
 """Columns that `with_event` leaves for the other functions here; the caller drops them."""
 CORRUPT = "_corrupt"
 DEEPEST = 100
@@ -24,8 +25,6 @@ OPTIONS = {
     "allowSingleQuotes": "false",
     "maxNestingDepth": str(DEEPEST),
 }
-_HUGE_EXPONENT = r"[:\[,]\s*\"?-?\d[\d.]*[eE][+-]?\d{4}"
-"""Spark writes such a decimal out, digit by digit: one record could keep a core busy for hours."""
 _NOT_TEXT = r"^(?s)(-?\d[\d.eE+-]*+|true|false|[\[{].*)$"
 """What a number, boolean, list or object looks like where Spark has put its text into a string field."""
 _LONE_SURROGATE = r"(?i)\\ud[89ab][0-9a-f]{2}(?!\\ud[c-f])|(?<!\\ud[89ab][0-9a-f]{2})\\ud[c-f]"
@@ -35,16 +34,16 @@ _LENGTHS = {"string", "int", "bigint", "boolean", *TIMES}
 
 
 def with_event(records: DataFrame, source: Source, _: Mapping[int, str]) -> DataFrame:
-    """Add `event`: one pass of the JSON parser, which marks a wrong type anywhere, then times by our own reading.
+    """Add `event`: one pass of the JSON parser, which marks a wrong type anywhere, then times and decimals by ours.
 
     Spark compiles no plan that holds one of its parsers; it then writes the code of each expression beside it anew for
     each task. So the parsers are columns of their own, and all that is worked out of them comes in other steps.
     """
-    fields = [typed(f, F.col(PARSED)).alias(f.name) for f in source.record.fields]
     return (
         records.withColumn(TEXT, _text_of(F.col("value"), source))
         .withColumn(PARSED, parse(source.record.fields))
-        .withColumns({"event": F.struct(*fields), PLAIN: _is_plain(source), SUSPECT: _is_suspect(source)})
+        .transform(_with_exact, source)
+        .withColumns({"event": _event(source), PLAIN: _is_plain(source), SUSPECT: _is_suspect(source)})
         .withColumn(MEMBERS, F.when(~F.col(PLAIN) | F.col(SUSPECT), members()))
     )
 
@@ -58,6 +57,7 @@ def is_sound(source: Source) -> Column:
         parsed[CORRUPT].isNull(),
         ~_mistyped_text(source),
         *[parsed[name].isNull() | F.col("event")[name].isNotNull() for name in times],
+        *[json_decimals.fits(shape, parsed[shape.column.name]) for shape in _with_decimals(source)],
         F.when(F.col(PLAIN), F.lit(True)).otherwise(_is_unambiguous(source)),
         *[found.isNull() for found in _faults(source)],
     ]
@@ -78,15 +78,21 @@ def unknown_fields(source: Source, _: Mapping[int, str]) -> Column:
 def parse(fields: tuple[avro.Column, ...], options: Mapping[str, str] = OPTIONS) -> Column:
     """The text's members, and under `CORRUPT` the text itself where one of them is of a wrong type.
 
-    Times are read as text: Spark would take `12:00` and epoch numbers for timestamps too.
+    Times are read as text: Spark would take `12:00` and epoch numbers for timestamps too. Decimals are variants.
     """
-    ddl = [f"`{f.name}` {'string' if f.spark_type in TIMES else f.spark_type}" for f in fields]
+    kinds = {f.name: "string" if f.spark_type in TIMES else json_decimals.as_read(f.spark_type) for f in fields}
+    return _members_of(kinds, options)
+
+
+def _members_of(kinds: Mapping[str, str], options: Mapping[str, str] = OPTIONS) -> Column:
+    ddl = [f"`{name}` {kind}" for name, kind in kinds.items()]
     return F.from_json(F.col(TEXT), ", ".join([*ddl, f"`{CORRUPT}` string"]), dict(options))
 
 
-def typed(field: avro.Column, parsed: Column) -> Column:
+def typed(shape: Shape, parsed: Column) -> Column:
     """The field's value in its Spark type; null when it cannot be."""
-    return json_times.typed(field, parsed[field.name])
+    raw = parsed[shape.column.name]
+    return json_decimals.typed(shape, json_times.typed(shape.column, raw))
 
 
 def members() -> Column:
@@ -125,17 +131,35 @@ def has_nested(source: Source) -> bool:
     return any(f.spark_type.startswith(("array", "map", "struct")) for f in source.record.fields)
 
 
-def has_huge_exponent(source: Source, value: Column) -> Column:
-    """True for a number that no decimal must be read from."""
-    has_decimal = any("decimal" in f.spark_type for f in source.record.fields)
-    return value.cast("string").rlike(_HUGE_EXPONENT) if has_decimal else F.lit(False)
+def _event(source: Source) -> Column:
+    """Each field in its type; decimals with all their digits."""
+    fields = {shape.column.name: typed(shape, F.col(PARSED)) for shape in shapes(source.record.text)}
+    exact = {shape.column.name: F.col(EXACT)[shape.column.name] for shape in _with_decimals(source)}
+    whole = fields | {name: F.coalesce(value, fields[name]) for name, value in exact.items()}
+    return F.struct(*[value.alias(name) for name, value in whole.items()])
+
+
+def _with_exact(parsed: DataFrame, source: Source) -> DataFrame:
+    """Add decimals as Spark reads them, for the rare record that needs it and does no harm."""
+    found = [(shape, F.col(PARSED)[shape.column.name]) for shape in _with_decimals(source)]
+    if not found:
+        return parsed
+    needed = reduce(or_, [json_decimals.may_lack_digits(*one) for one in found])
+    sound = reduce(and_, [json_decimals.fits(*one) for one in found])
+    kinds = {shape.column.name: shape.column.spark_type for shape, _ in found}
+    bearable = needed & sound & json_decimals.is_harmless(F.col(TEXT))
+    return parsed.withColumn(EXACT, F.when(bearable, _members_of(kinds)))
+
+
+def _with_decimals(source: Source) -> list[Shape]:
+    return [shape for shape in shapes(source.record.text) if json_decimals.holds_decimal(shape.column.spark_type)]
 
 
 def _text_of(value: Column, source: Source) -> Column:
     """The record's text; null when there is none, too much of it, or when the bytes are not UTF-8."""
     text = value.cast("string")
     readable = (F.octet_length(value) <= source.topic.max_record_bytes) & F.is_valid_utf8(text)
-    return F.when(readable & ~has_huge_exponent(source, value), F.rtrim(text))
+    return F.when(readable, F.rtrim(text))
 
 
 def _is_plain(source: Source) -> Column:

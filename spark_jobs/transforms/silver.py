@@ -7,6 +7,7 @@ from pyspark.sql import Column, DataFrame, Window, functions as F
 
 from millrace.contracts import avro
 from millrace.contracts.columns import silver_columns
+from millrace.contracts.shapes import Shape, shapes
 from millrace.contracts.source import Source
 
 EARLIEST = "2000-01-01 00:00:00"
@@ -42,7 +43,7 @@ def sort_out(judged: DataFrame, source: Source) -> DataFrame:
     is new for the id in that window. A refused row makes no repeat of another.
     """
     accepted = F.col("reason").isNull()
-    content = F.to_json(F.struct(*(_exact(field) for field in source.record.fields)))
+    content = F.to_json(F.struct(*(_exact(shape) for shape in shapes(source.record.text))))
     by_id = Window.partitionBy(source.event.id, accepted)
     by_content = Window.partitionBy(source.event.id, accepted, "_content")
     before = F.lag("append_time")
@@ -118,10 +119,28 @@ def _recent(before: str, source: Source) -> Column:
     return F.coalesce(apart <= F.lit(source.dedup_window // timedelta(microseconds=1)), F.lit(False))
 
 
-def _exact(field: avro.Column) -> Column:
-    """The field as JSON shows it; times as text, of which JSON would keep milliseconds only."""
-    value = F.col(field.name)
-    return (value.cast("string") if field.spark_type == "timestamp" else value).alias(field.name)
+def _exact(field: Shape) -> Column:
+    """The field as JSON shows it; times as text, of which JSON would keep milliseconds only; maps in one order."""
+    name, value = field.column.name, F.col(field.column.name)
+    is_time = field.column.spark_type == "timestamp"
+    return (value.cast("string") if is_time else _in_order(field, value)).alias(name)
+
+
+def _in_order(shape: Shape, value: Column) -> Column:
+    """The value with its maps as lists of entries, sorted by key: equal maps may hold their entries in any order."""
+    kind, item = shape.column.spark_type, shape.items
+    if "map<" not in kind:
+        return value
+    if shape.fields:
+        fields = [_in_order(f, value[f.column.name]).alias(f.column.name) for f in shape.fields]
+        return F.when(value.isNotNull(), F.struct(*fields))
+    assert item is not None
+    if kind.startswith("array"):
+        return F.transform(value, lambda one: _in_order(item, one))
+    values = (
+        F.transform_values(value, lambda _, one: _in_order(item, one)) if "map<" in item.column.spark_type else value
+    )
+    return F.sort_array(F.map_entries(values))
 
 
 def _column(df: DataFrame, column: avro.Column) -> Column:

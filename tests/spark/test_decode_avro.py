@@ -36,13 +36,37 @@ OLD, CURRENT, NEWER = (
     schema([*FIELDS, {"name": "seat", "type": "int"}]),
 )
 SCHEMAS = {1: OLD, 2: CURRENT, 3: NEWER}
+PART: dict[str, Any] = {"type": "record", "name": "Part", "fields": [
+    {"name": "note", "type": ["null", "string"], "default": None},
+    {"name": "real", "type": "double", "default": 0.0},
+    {"name": "at", "type": ["null", TIME], "default": None},
+]}  # fmt: skip
+NESTED = schema(
+    [
+        *FIELDS[:2],
+        {"name": "part", "type": ["null", PART], "default": None},
+        {"name": "parts", "type": {"type": "array", "items": ["null", "Part"]}, "default": []},
+        {"name": "by_name", "type": {"type": "map", "values": "Part"}, "default": {}},
+        {"name": "names", "type": {"type": "array", "items": "string"}, "default": []},
+        {"name": "deep", "type": {"type": "map", "values": {"type": "array", "items": "string"}}, "default": {}},
+    ]
+)
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
-    folder: Path = tmp_path_factory.mktemp("travel") / "bookings"
+    return source_of(tmp_path_factory.mktemp("travel"), CURRENT)
+
+
+@pytest.fixture(scope="module")
+def nested(tmp_path_factory: pytest.TempPathFactory) -> Source:
+    return source_of(tmp_path_factory.mktemp("travel"), NESTED)
+
+
+def source_of(domain: Path, text: str) -> Source:
+    folder = domain / "bookings"
     folder.mkdir()
-    (folder / "event.avsc").write_text(CURRENT)
+    (folder / "event.avsc").write_text(text)
     contract = {
         "owner": "x", "description": "x", "topic": {"name": "bookings"}, "format": "avro",
         "event": {"id": "id", "time": "at"},
@@ -84,6 +108,42 @@ BAD: dict[bytes | None, str] = {
     ),
     **{WHOLE[:cut]: BROKEN for cut in range(6, len(WHOLE))},
 }
+
+
+WRONG_PART: list[tuple[dict[str, Any], str]] = [
+    ({"note": "MARK"}, ".note: expected string, found bytes that are not UTF-8"),
+    ({"real": float("nan")}, ".real: expected double, found NaN"),
+    ({"real": float("-inf")}, ".real: expected double, found -Infinity"),
+    ({"at": datetime(1800, 1, 1, tzinfo=UTC)}, ".at: expected 1900-01-01 to 2299-01-01, found 1800-01-01 00:00:00"),
+]
+GOOD_PART: dict[str, Any] = {"note": "ä", "real": -0.5, "at": datetime(1900, 1, 1, tzinfo=UTC)}
+GOOD_NESTED: list[dict[str, Any]] = [
+    {},
+    {"part": GOOD_PART, "parts": [None, GOOD_PART], "by_name": {"ä": GOOD_PART}, "names": ["", "ä"], "deep": {"": []}},
+    {"part": {}, "deep": {"a": ["x"], "b": []}},
+]
+WRONG_NESTED: list[tuple[dict[str, Any], str]] = [
+    *[({"part": part}, f"part: {reason}") for part, reason in WRONG_PART],
+    *[({"parts": [None, {}, part]}, f"parts: []{reason}") for part, reason in WRONG_PART],
+    *[({"by_name": {"a": {}, "b": part}}, f"by_name: []{reason}") for part, reason in WRONG_PART],
+    ({"by_name": {"a": {}, "MARK": {}}}, "by_name: []: expected string as key, found bytes that are not UTF-8"),
+    ({"names": ["a", "MARK"]}, "names: []: expected string, found bytes that are not UTF-8"),
+    ({"deep": {"MARK": []}}, "deep: []: expected string as key, found bytes that are not UTF-8"),
+    ({"deep": {"a": [], "b": ["x", "MARK"]}}, "deep: [][]: expected string, found bytes that are not UTF-8"),
+]
+"""MARK stands for four bytes that are no UTF-8."""
+
+
+def test_what_lies_inside_is_held_to_the_contract_too(spark: SparkSession, nested: Source) -> None:
+    events = [*GOOD_NESTED, *(members for members, _ in WRONG_NESTED)]
+    values = [
+        (n, bytearray(record(1, NESTED, **e).replace(b"MARK", b"\xff\xfe\xff\xfe"))) for n, e in enumerate(events)
+    ]
+    df = spark.createDataFrame(values, "n int, value binary")
+    good = [row.n for row in decode(df, nested, {1: NESTED}).where("good").collect()]
+    assert sorted(good) == list(range(len(GOOD_NESTED)))
+    told = explain(df.where(~F.col("n").isin(good)), nested, {1: NESTED}).orderBy("n").collect()
+    assert [row.reason for row in told] == [reason for _, reason in WRONG_NESTED]
 
 
 def test_each_writer_is_read_into_the_contract(spark: SparkSession, source: Source) -> None:

@@ -1,18 +1,20 @@
 """Which bronze rows silver takes: the transforms alone, without a lake."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 from pyspark.sql import DataFrame, SparkSession, functions as F
 
+from millrace.contracts.avro import read_record
 from millrace.contracts.columns import bronze_columns
 from millrace.contracts.read import read_source
-from millrace.contracts.source import Source
+from millrace.contracts.source import Source, source_from
 from millrace.errors import ConfigError
 from millrace.settings import ROOT
 from spark_jobs.edges.refinement import read_refinement
-from spark_jobs.transforms.silver import CONTRADICTING, OUTCOME, REPEATED, conform, judge, sort_out
+from spark_jobs.transforms.silver import CONTRADICTING, FRESH, OUTCOME, REPEATED, conform, judge, sort_out
 from tests.spark.tiny_lake import Row, event
 
 SOURCE = read_source(ROOT / "sources" / "shop" / "user_events")
@@ -83,6 +85,40 @@ def test_a_repeat_with_a_content_of_its_own_contradicts(spark: SparkSession):
     )
     assert which(rows, CONTRADICTING) == [2]
     assert which(rows, REPEATED) == [1, 3, 4]
+
+
+def test_equal_maps_do_not_contradict_whatever_the_order_of_their_keys(spark: SparkSession, tmp_path: Path):
+    counts = {"type": "map", "values": "int"}
+    part = {"type": "record", "name": "Part", "fields": [{"name": "counts", "type": {"type": "map", "values": counts}}]}
+    kinds = {
+        "id": "string", "at": {"type": "long", "logicalType": "timestamp-micros"}, "counts": ["null", counts],
+        "parts": ["null", {"type": "array", "items": part}],
+    }  # fmt: skip
+    folder = tmp_path / "mapped"
+    folder.mkdir()
+    fields = [{"name": name, "type": kind} for name, kind in kinds.items()]
+    (folder / "event.avsc").write_text(json.dumps({"type": "record", "name": "Mapped", "fields": fields}))
+    contract = {"owner": "x", "description": "x", "topic": {"name": "mapped"}, "event": {"id": "id", "time": "at"}}
+    mapped = source_from(contract, folder, read_record(folder / "event.avsc"))
+    inner = "array(named_struct('counts', map('x', map('a', {a}, 'b', 2), 'y', map('c', 3))))"
+    turned = "array(named_struct('counts', map('y', map('c', 3), 'x', map('b', 2, 'a', {a}))))"
+    told = [
+        ("map('a', 1, 'b', 2)", inner.format(a=1)),
+        ("map('b', 2, 'a', 1)", turned.format(a=1)),
+        ("map('a', 1, 'b', 2)", turned.format(a=9)),
+        ("map('a', 2, 'b', 1)", inner.format(a=1)),
+        ("NULL", "NULL"),
+        ("NULL", "NULL"),
+    ]
+    rows = spark.sql(
+        " UNION ALL ".join(
+            f"SELECT 'i' AS id, timestamp'2026-01-01' AS at, {counts} AS counts, {parts} AS parts, NULL AS reason, "
+            f"timestamp'2026-01-01 00:00:0{n}' AS append_time, 0 AS kafka_partition, {n}L AS kafka_offset"
+            for n, (counts, parts) in enumerate(told)
+        )
+    )
+    found = {row[0]: row[1] for row in sort_out(rows, mapped).select("kafka_offset", OUTCOME).collect()}
+    assert found == {0: FRESH, 1: REPEATED, 2: CONTRADICTING, 3: CONTRADICTING, 4: CONTRADICTING, 5: REPEATED}
 
 
 def test_columns_that_the_table_lacks_read_as_null(spark: SparkSession):

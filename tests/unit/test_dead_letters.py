@@ -8,7 +8,7 @@ from confluent_kafka import Producer
 from pyspark.sql import Row
 
 from spark_jobs.edges import quarantine
-from spark_jobs.edges.quarantine import LEFT_OUT
+from spark_jobs.edges.quarantine import LEFT_OUT, first_of_each
 
 LIMIT = 100_000
 
@@ -26,12 +26,12 @@ class Recorder:
         self.taken.append((value, key, dict(headers)))
 
 
-def row(value: bytes | None, **headers: bytes | None) -> Row:
+def row(value: bytes | None, key: bytes | None = b"k", **headers: bytes | None) -> Row:
     shown = [
         {"key": k} | ({"value": base64.b64encode(v).decode()} if v is not None else {}) for k, v in headers.items()
     ]
     return Row(
-        value=value, key=b"k", headers=json.dumps(shown) if headers else None, reason="too odd", stage="landing",
+        value=value, key=key, headers=json.dumps(shown) if headers else None, reason="too odd", stage="landing",
         kafka_topic="events", kafka_partition=1, kafka_offset=2,
     )  # fmt: skip
 
@@ -51,9 +51,29 @@ def test_the_record_goes_as_it_came_and_says_why() -> None:
     assert headers["millrace.offset"] == "2"
 
 
-@pytest.mark.parametrize("one", [row(b"x" * LIMIT), row(None, h=b"x" * LIMIT)], ids=["value", "headers"])
+@pytest.mark.parametrize(
+    "one",
+    [row(b"x" * LIMIT), row(None, h=b"x" * LIMIT), row(None, None, h=b"x" * LIMIT)],
+    ids=["value", "headers", "headers alone"],
+)
 def test_what_is_too_large_for_the_topic_goes_without_its_content(one: Row) -> None:
     value, key, headers = produced(one)
     assert (value, key) == (None, None)
     assert LEFT_OUT in headers
     assert headers["millrace.offset"] == "2"
+
+
+@pytest.mark.parametrize(
+    ("sizes", "firsts"),
+    [
+        ([], []),
+        ([5], [0]),
+        ([4, 4, 4], [0, 2]),
+        ([1, 1, 10, 1, 1], [0, 2, 3]),
+        ([30, 30, 1, 9, 1], [0, 1, 2, 4]),
+        ([0] * 9, [0]),
+    ],
+)
+def test_a_portion_holds_as_much_as_it_may_and_at_least_one_record(sizes: list[int], firsts: list[int]) -> None:
+    placed = [((0, offset), size) for offset, size in enumerate(sizes)]
+    assert first_of_each(placed, 10) == [(0, offset) for offset in firsts]

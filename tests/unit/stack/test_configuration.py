@@ -3,6 +3,7 @@
 import configparser
 import json
 import stat
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -17,6 +18,7 @@ from deploy.local.parts import all_parts
 from deploy.local.stack import Stack, this_stack
 from deploy.local.supervision import inherited
 from deploy.local.supervisor_config import supervisor_config
+from millrace.launch import AVRO_LIMITS
 from millrace.settings import Settings, secrets_file
 
 
@@ -119,6 +121,18 @@ def test_passwords_keep_their_special_characters_on_the_way_to_airflow(tmp_path:
 
 def test_spark_properties_hold_one_setting_a_line() -> None:
     assert spark_server.properties({"b": "2", "a": "1 x"}) == "a 1 x\nb 2\n"
+
+
+def test_no_broken_record_ends_the_connect_server(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nor its executors, whatever options they are given besides: Avro believes no length that a record announces."""
+    monkeypatch.setattr(spark_server, "spark_jars", lambda _: [])
+    stack = make_stack(tmp_path)
+    options = {f"spark.{jvm}.extraJavaOptions": f"-Dx={jvm}" for jvm in ("driver", "executor")}
+    stack = replace(stack, settings=stack.settings.model_copy(update={"spark_conf": options}))
+    conf = spark_server.server_conf(stack, tmp_path / "log4j2.properties")
+    for jvm in ("driver", "executor"):
+        given = conf[f"spark.{jvm}.extraJavaOptions"].split()
+        assert {f"-Dx={jvm}", *AVRO_LIMITS.split()} <= set(given)
 
 
 def test_secrets_are_made_once_and_are_private(tmp_path: Path) -> None:
