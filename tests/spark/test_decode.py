@@ -72,6 +72,9 @@ REFUSED: dict[str, tuple[bytes | None, str]] = {
     "unknown symbol": (
         event(event_type="view"), "event_type: expected one of login, click, purchase, logout, found view",
     ),
+    "NUL in a symbol": (
+        event(source="a\0, found nothing"), "source: expected one of web, mobile, found a\ufffd, found nothing",
+    ),
     "epoch number": (event(timestamp=1704110400), "timestamp: expected ISO-8601 timestamp, found 1704110400"),
     "time only": (event(timestamp="12:00"), 'timestamp: expected ISO-8601 timestamp, found "12:00"'),
     "no such day": (
