@@ -21,7 +21,7 @@ from spark_jobs.edges.writer_schemas import refuse_new_schemas, writer_schemas
 from spark_jobs.id_window import IdWindow
 from spark_jobs.stream_app import PLAN_ONCE, QuerySpec, StreamApp
 from spark_jobs.transforms.decode import decode
-from spark_jobs.transforms.live_rows import live_rows
+from spark_jobs.transforms.live_rows import GOOD, live_rows
 from spark_jobs.transforms.progress import observed_live
 
 log = logging.getLogger(__name__)
@@ -125,10 +125,10 @@ class LiveBatches:
 
     def _good(self, rows: pa.Table) -> pa.Table:
         """The rows that decoded; the others are landing's business, unless they are only newer than this query."""
-        good = rows.filter(rows["good"])
+        good = rows.filter(rows[GOOD])
         if self.source.format == "avro" and good.num_rows < rows.num_rows:
             refuse_new_schemas(self.app.settings, self.source, self.schemas)
-        return good.drop_columns("good")
+        return good.drop_columns(GOOD)
 
     def _rebuild(self, batch_id: int) -> IdWindow:
         """The window as it was before this batch, which a crash may have left written but not committed."""

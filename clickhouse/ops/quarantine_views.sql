@@ -6,7 +6,7 @@ SELECT
     q.stage AS stage,
     q.reason AS reason,
     if(
-        endsWith(q.reason, ', found nothing'),
+        substring(q.reason, position(q.reason, ', found ')) = ', found nothing',
         q.reason,
         replaceRegexpOne(replaceRegexpOne(replaceRegexpOne(replaceRegexpOne(
             q.reason,

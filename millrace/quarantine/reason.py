@@ -3,8 +3,8 @@
 The view ops.quarantine_records (clickhouse/ops/quarantine_views.sql) has the same rules, for the index.
 """
 
-NOTHING_FOUND = ", found nothing"
-"""A field that is missing is a group of its own: no value is named, so nothing is cut."""
+FOUND, NOTHING = ", found ", "nothing"
+"""A field that is missing is a group of its own: where nothing is all that was found, nothing is cut."""
 VARIABLE = (
     ("(?s), found .*", ", found ..."),
     ("(?s)the key .* twice", "the key ... twice"),

@@ -59,7 +59,10 @@ def decode(records: DataFrame, source: Source, schemas: Mapping[int, str] = NO_S
 
 
 def explain(records: DataFrame, source: Source, schemas: Mapping[int, str] = NO_SCHEMAS) -> DataFrame:
-    """Add `reason`, the first thing that is wrong with each of these bad records, in the words of the contract."""
+    """Add `reason`, the first thing that is wrong with each of these bad records, in the words of the contract.
+
+    A value that it shows may hold NUL, which PostgreSQL takes in no text.
+    """
     form = _REASONS[source.format]
     checks = [
         F.when(F.col("value").isNull(), F.lit("no value (a tombstone)")),
@@ -70,7 +73,7 @@ def explain(records: DataFrame, source: Source, schemas: Mapping[int, str] = NO_
     ]
     return (
         form.with_each_field(records, source, schemas)
-        .withColumn("reason", F.coalesce(*checks))
+        .withColumn("reason", F.translate(F.coalesce(*checks), "\0", "\ufffd"))
         .drop(*_FORMATS[source.format].WORKING, "event")
     )
 

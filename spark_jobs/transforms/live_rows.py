@@ -8,22 +8,24 @@ from millrace.contracts import avro
 from millrace.contracts.source import Source
 from spark_jobs.transforms.pii import pseudonymise
 
+GOOD = "_good"
+"""Whether the row decoded; no field has a name that begins like this."""
 _NESTED = ("array", "map", "struct")
 _WHOLE_TIMES = {"timestampFormat": "yyyy-MM-dd'T'HH:mm:ss.SSSSSSXXX"}
 """Without it, a time within a nested value loses what is less than a millisecond."""
 
 
 def live_rows(decoded: DataFrame, source: Source, key: bytes) -> DataFrame:
-    """One row per decoded record, bad ones included (`good` says so); the sink filters, writes and adds its batch."""
+    """One row per decoded record, bad ones included (`_good` says so); the sink filters, writes and adds its batch."""
     rows = refined_rows(decoded, source, key)
     return rows.select(*[_portable(rows, name) for name in rows.columns])
 
 
 def refined_rows(decoded: DataFrame, source: Source, key: bytes) -> DataFrame:
-    """The columns of `live_columns`, and `good`, and `_id_hash` of the id as it was before any pseudonym."""
+    """The columns of `live_columns`, and `_good`, and `_id_hash` of the id as it was before any pseudonym."""
     fields = [F.col("event")[name].alias(name) for name in source.fields]
     flat = decoded.select(
-        "good",
+        F.col("good").alias(GOOD),
         *fields,
         F.col("timestamp").alias("append_time"),
         F.col("partition").alias("kafka_partition"),

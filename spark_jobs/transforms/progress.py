@@ -3,6 +3,7 @@
 from pyspark.sql import Column, DataFrame, functions as F
 
 from millrace.contracts.source import Source
+from spark_jobs.transforms.live_rows import GOOD
 
 OBSERVATION = "seen"
 
@@ -18,9 +19,9 @@ def observed(decoded: DataFrame, source: Source) -> DataFrame:
 
 
 def observed_live(rows: DataFrame) -> DataFrame:
-    """The same of rows of a live table; on their way there, not all of them are `good`."""
+    """The same of rows of a live table; on their way there, not all of them are good."""
     happened = _happened(F.col("event_time"), "append_time")
-    return _observed(rows, "append_time", F.when(F.col("good"), happened) if "good" in rows.columns else happened)
+    return _observed(rows, "append_time", F.when(F.col(GOOD), happened) if GOOD in rows.columns else happened)
 
 
 def _happened(event_time: Column, append_time: str) -> Column:

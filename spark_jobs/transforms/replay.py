@@ -7,7 +7,7 @@ from pyspark.sql import Column, DataFrame, functions as F
 
 from millrace.contracts.source import Source
 from millrace.errors import ConfigError
-from millrace.quarantine.reason import ID_LENGTH, NOTHING_FOUND, VARIABLE
+from millrace.quarantine.reason import FOUND, ID_LENGTH, NOTHING, VARIABLE
 from spark_jobs.transforms.decode import decode, explain
 from spark_jobs.transforms.silver import judge
 
@@ -19,7 +19,8 @@ ORIGINAL, _OLD_ID, _ID = "_original", "_old_id", "_event_id"
 def reason_group(reason: Column) -> Column:
     """The reason without what differs from record to record; as in the view ops.quarantine_records."""
     cut = reduce(lambda text, rule: F.regexp_replace(text, *rule), VARIABLE, reason)
-    return F.when(reason.endswith(NOTHING_FOUND), reason).otherwise(cut)
+    found = F.substring(reason, F.instr(reason, FOUND), F.length(reason))
+    return F.when(found == FOUND + NOTHING, reason).otherwise(cut)
 
 
 def group_id(source: Column, stage: Column, reason: Column) -> Column:

@@ -17,7 +17,7 @@ from millrace.errors import ConfigError
 from millrace.settings import ROOT
 from spark_jobs.transforms.bronze import bad_records, bronze_rows, quarantine_columns, quarantine_rows
 from spark_jobs.transforms.decode import decode, explain
-from spark_jobs.transforms.live_rows import live_rows
+from spark_jobs.transforms.live_rows import GOOD, live_rows
 from spark_jobs.transforms.pii import pseudonym
 from spark_jobs.transforms.windowed import timely
 from tests.spark.poison import EVENT
@@ -71,6 +71,9 @@ REFUSED: dict[str, tuple[bytes | None, str]] = {
     "number for the id": (event(event_id=7), "event_id: expected string, found 7"),
     "unknown symbol": (
         event(event_type="view"), "event_type: expected one of login, click, purchase, logout, found view",
+    ),
+    "NUL in a symbol": (
+        event(source="a\0, found nothing"), "source: expected one of web, mobile, found a\ufffd, found nothing",
     ),
     "epoch number": (event(timestamp=1704110400), "timestamp: expected ISO-8601 timestamp, found 1704110400"),
     "time only": (event(timestamp="12:00"), 'timestamp: expected ISO-8601 timestamp, found "12:00"'),
@@ -187,7 +190,7 @@ class TestPseudonyms:
             pseudonym(F.lit("x"), b"")
 
     def test_live_rows_hold_no_person(self, spark: SparkSession, source: Source) -> None:
-        rows = live_rows(decode(kafka(spark, [event()]), source), source, b"key").drop("good")
+        rows = live_rows(decode(kafka(spark, [event()]), source), source, b"key")
         assert [c for c in rows.columns if not c.startswith("_")] == [c.name for c in live_columns(source)]
         assert rows.collect()[0].user_id == hmac.new(b"key", b"123", hashlib.sha256).hexdigest()
 
@@ -195,5 +198,5 @@ class TestPseudonyms:
 def test_a_clock_that_is_fast_does_not_move_the_watermark(spark: SparkSession, source: Source) -> None:
     late, soon, far = "2026-01-01T10:00:00Z", "2026-01-01T12:36:00Z", "2026-01-01T12:38:00Z"
     values = [event(timestamp=at) for at in (late, soon, far)] + [b"bad"]
-    rows = timely(live_rows(decode(kafka(spark, values), source), source, b"key").where("good"), source)
+    rows = timely(live_rows(decode(kafka(spark, values), source), source, b"key").where(GOOD), source)
     assert sorted(row.kafka_offset for row in rows.collect()) == [0, 1]

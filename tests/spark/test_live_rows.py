@@ -14,6 +14,7 @@ from spark_jobs.transforms.live_rows import live_rows, refined_rows, restored, s
 TYPES = {
     "order_id": "string",
     "placed": "timestamp",
+    "good": "string",
     "day": "date",
     "total": "decimal(12,2)",
     "tags": "array<string>",
@@ -25,6 +26,7 @@ NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 FULL = {
     "order_id": "o1",
     "placed": NOON.replace(microsecond=123456),
+    "good": "as new",
     "day": date(2026, 1, 1),
     "total": Decimal("10.50"),
     "tags": ["a", None, 'quo"te'],

@@ -11,7 +11,7 @@ from millrace.contracts.columns import live_columns
 from millrace.contracts.source import Source
 from spark_jobs.transforms.bronze import bad_records, bronze_rows, quarantine_rows
 from spark_jobs.transforms.decode import decode
-from spark_jobs.transforms.live_rows import live_rows
+from spark_jobs.transforms.live_rows import GOOD, live_rows
 from tests.spark import poison
 from tests.spark.cases import RECORDS
 from tests.spark.poison import Poison
@@ -38,7 +38,7 @@ def check(spark: SparkSession, source: Source, poisons: Sequence[Poison], good: 
     decoded = decode(among_good(spark, source, poisons, good), source)
     wanted = {2 * n + 1 for n in range(len(poisons))} | {2 * n for n, one in enumerate(poisons) if one.reason is None}
     live = live_rows(decoded, source, b"key").toArrow()
-    taken = set(live.filter(live["good"])["kafka_offset"].to_pylist())
+    taken = set(live.filter(live[GOOD])["kafka_offset"].to_pylist())
     bronze = bronze_rows(decoded, source).toArrow()
     reasons = {row.kafka_offset: row.reason for row in _quarantined(decoded, source)}
     wrong = [

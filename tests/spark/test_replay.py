@@ -153,6 +153,10 @@ def test_a_bronze_row_becomes_its_record_again(spark: SparkSession, source: Sour
         ('user_id: expected int, found "12abc"', "user_id: expected int, found ..."),
         ('user_id: expected int, found "a\nb, found c"', "user_id: expected int, found ..."),
         ("user_id: expected int, found nothing", "user_id: expected int, found nothing"),
+        (
+            "source: expected one of web, mobile, found x, found nothing",
+            "source: expected one of web, mobile, found ...",
+        ),
         ("source: expected one of web, mobile, found TV", "source: expected one of web, mobile, found ..."),
         (
             "no record of schema id 12, or no such schema in the registry",
