@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from io import StringIO
 from pathlib import Path
-from threading import Event, Thread
+from threading import Barrier, Event, Thread
 
 import pytest
 from rich.console import Console
@@ -40,10 +40,12 @@ def test_who_comes_second_waits_and_says_for_whom(stack: Stack) -> None:
     assert entered.is_set()
 
 
-def test_two_first_starts_make_one_set_of_secrets(tmp_path: Path) -> None:
-    read: list[str] = []
+@pytest.mark.parametrize("time", range(20))
+def test_two_first_starts_make_one_set_of_secrets(time: int, tmp_path: Path) -> None:
+    read, together = [], Barrier(8)
 
     def first_start() -> None:
+        together.wait()
         ensure_secrets(tmp_path)
         read.append(secrets_file(tmp_path).read_text())
 
