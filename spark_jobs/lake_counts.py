@@ -49,17 +49,17 @@ def count_lake(run: BatchRun, source: Source) -> dict[Interval, LakeCounts]:
 
     Staging folders live a day; for an older run, what would be staged is worked out again.
     """
-    bronze, quarantine = bronze_rows(run, source, run.interval), _rows(run, "quarantine", source)
+    bronze, quarantine = bronze_rows(run, source, run.interval), rows_of(run, "quarantine", source)
     frames = {
         "bronze": bronze,
         "quarantined": quarantine,
         "distinct": _positions(bronze, quarantine),
         "acceptable": acceptable(judged_rows(run, source, run.interval)),
         "fresh": candidate_rows(run, source),
-        "silver": _rows(run, "silver", source),
+        "silver": rows_of(run, "silver", source),
     }
     counted = [_counted(name, frame) for name, frame in frames.items() if frame is not None]
-    rejected = _rows(run, "rejected", source)
+    rejected = rows_of(run, "rejected", source)
     if rejected is not None:
         counted.append(_counted("rejected", rejected, "reason"))
     found: defaultdict[int, dict[tuple[str, str | None], int]] = defaultdict(dict)
@@ -93,7 +93,8 @@ def _positions(bronze: DataFrame, quarantine: DataFrame | None) -> DataFrame:
     return found.groupBy(*_POSITION).agg(F.min("append_time").alias("append_time"))
 
 
-def _rows(run: BatchRun, layer: Layer, source: Source) -> DataFrame | None:
+def rows_of(run: BatchRun, layer: Layer, source: Source) -> DataFrame | None:
+    """The rows that a table holds of the interval; None where there is no table yet."""
     table = lake.read(run.spark, run.path(layer, source.name))
     return (
         table.where(lake.in_hours_of(run.interval)).where(lake.appended_in(run.interval)) if table is not None else None

@@ -10,13 +10,14 @@ from pyspark.sql.streaming.query import StreamingQuery
 from millrace import names
 from millrace.contracts.columns import bronze_columns
 from millrace.contracts.source import Source
-from millrace.control.offsets import commit_offsets, committed_offsets
+from millrace.control.offsets import commit_offsets, committed_offsets, set_back_offsets
 from spark_jobs.edges import lake
 from spark_jobs.edges.bronze_tables import append_once, last_batch, next_offsets, positions
 from spark_jobs.edges.checkpoints import Checkpoint, Offsets
 from spark_jobs.edges.kafka_records import read_records
 from spark_jobs.edges.overlap import Overlap
 from spark_jobs.edges.quarantine import Quarantine
+from spark_jobs.edges.rollback import restored, set_aside_empty_commits, well_before_the_end
 from spark_jobs.edges.upkeep import Upkeep
 from spark_jobs.edges.writer_schemas import refuse_new_schemas, writer_schemas
 from spark_jobs.stream_app import PLAN_ONCE, QuerySpec, StreamApp
@@ -37,10 +38,13 @@ def landing(app: StreamApp, source: Source) -> QuerySpec:
 
 def _start(app: StreamApp, source: Source) -> StreamingQuery:
     query = names.landing_query(source.name)
+    cut = [name for path in _tables(app, source) for name in set_aside_empty_commits(path)]
     _create_tables(app, source)
     checkpoint = app.checkpoint(query)
     checkpoint.set_aside_if_torn()
     checkpoint.set_aside_if_older(lambda i: last_batch(app.spark, _tables(app, source), application_id(query, i)))
+    if cut or _went_back(app, source, checkpoint):
+        _set_back(app, source, checkpoint)
     held = positions(app.spark, _tables(app, source), source.topic.name)
     begin = app.begin(query, source, checkpoint, _position(app, source, checkpoint, held))
     pace = app.pace(query)
@@ -132,6 +136,37 @@ def _create_tables(app: StreamApp, source: Source) -> None:
     for layer, columns in (("bronze", bronze_columns(source)), ("quarantine", quarantine_columns())):
         path = app.lake_table(layer, source.name)  # type: ignore[arg-type]
         lake.ensure(app.spark, path, columns, partition="append_hour", stats=stats)
+
+
+def _went_back(app: StreamApp, source: Source, checkpoint: Checkpoint) -> bool:
+    """Whether bronze was brought back to an older state: each batch, also an empty one, is a transaction in it.
+
+    Of quarantine nothing tells: it knows only the batches that had bad records. The ledger does not balance then.
+    """
+    bronze, done = app.lake_table("bronze", source.name), checkpoint.last_committed()
+    if done is not None:
+        last = last_batch(app.spark, [bronze], application_id(names.landing_query(source.name), checkpoint.identity()))
+        if last < done:
+            log.error("%s ends at batch %d, the checkpoint at %d: it was restored, or cut", bronze, last, done)
+            return True
+    if found := restored(app.spark, bronze):
+        log.error("%s was restored to an older version since the last batch", bronze)
+    return found
+
+
+def _set_back(app: StreamApp, source: Source, checkpoint: Checkpoint) -> None:
+    """What the tables have lost is read again: forget how far landing had come, then the checkpoint that says the same.
+
+    In this order, since the checkpoint is what tells that bronze went back.
+    """
+    query, whole = names.landing_query(source.name), app.fence.run(lambda conn: committed_offsets(conn, source.name))
+    lasting = well_before_the_end(app.spark, app.lake_table("bronze", source.name), source.topic.name)
+    begin = {p: min(at, whole[p]) for p, at in lasting.items() if p in whole}
+    log.error("%s begins again at %s, and leaves out what the lake still holds", query, begin or "the beginning")
+    app.patience.call(
+        query, "PostgreSQL", lambda: app.fence.run(lambda conn: set_back_offsets(conn, source.name, begin))
+    )
+    checkpoint.set_aside()
 
 
 def _position(app: StreamApp, source: Source, checkpoint: Checkpoint, held: DataFrame) -> Offsets:

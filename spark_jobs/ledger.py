@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
+from clickhouse_connect.driver.client import Client
 from psycopg import Connection
 
 from millrace.alerting import show_alerts
@@ -21,7 +22,8 @@ from millrace.errors import ConfigError, TransientError, Unbalanced
 from millrace.intervals import Interval
 from spark_jobs.batch import BatchRun
 from spark_jobs.copies import gold_copies, live_copies, served_copies, unknown_copies
-from spark_jobs.lake_counts import LakeCounts, count_lake, total
+from spark_jobs.edges.quarantine_index import catch_up
+from spark_jobs.lake_counts import LakeCounts, count_lake, rows_of, total
 from spark_jobs.sync import clickhouse
 from spark_jobs.transforms.silver import contradiction
 
@@ -140,8 +142,15 @@ def _write(run: BatchRun, source: Source) -> list[Entry]:
             raise away
         with clickhouse(run.settings) as client:
             show_entries(client, entries)
+            _complete_index(run, client, source, entries[0].rejected)
         show_alerts(conn, run.settings)
     return entries
+
+
+def _complete_index(run: BatchRun, client: Client, source: Source, rejected: int) -> None:
+    """Publishing silver does not wait for the index of what it rejected."""
+    if rejected and (rows := rows_of(run, "rejected", source)) is not None:
+        catch_up(client, source.name, run.interval, rows, rejected)
 
 
 def _alert(conn: Connection, entry: Entry) -> None:

@@ -1,5 +1,6 @@
 """The secrets that a stack makes for itself on its first start, and keeps."""
 
+import fcntl
 import os
 import secrets
 from pathlib import Path
@@ -19,6 +20,13 @@ def load_stack() -> Stack:
 def ensure_secrets(state_dir: Path) -> None:
     """Write the secrets that are not there yet, readable by their owner only; those that are there stay."""
     path = secrets_file(state_dir)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f".{path.name}.lock").open("w") as lock:  # two first starts at once make one set of them
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _complete(path)
+
+
+def _complete(path: Path) -> None:
     lines = path.read_text().splitlines() if path.exists() else []
     present = {line.partition("=")[0] for line in lines}
     missing = [f"{PREFIX}{name}" for name in NAMES if f"{PREFIX}{name}" not in present]

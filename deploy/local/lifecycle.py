@@ -18,6 +18,7 @@ from deploy.local.stack import Part, Stack
 from deploy.local.stream_groups import await_driver, drain
 from deploy.local.supervision import Supervisor
 from deploy.local.supervisor_config import log_file
+from deploy.local.turn import turn
 from millrace.errors import MillraceError, TransientError
 from millrace.settings import ROOT
 
@@ -32,6 +33,11 @@ def up(stack: Stack, wanted: Collection[str], console: Console) -> None:
 
     Raises ConfigError before anything starts, when the machine cannot run it.
     """
+    with turn(stack, "up", console):
+        _up(stack, wanted, console)
+
+
+def _up(stack: Stack, wanted: Collection[str], console: Console) -> None:
     supervisor, parts = Supervisor(stack), all_parts(stack)
     take_over(supervisor, parts, console)
     chosen = [part for part in parts if part.name in wanted]
@@ -77,6 +83,11 @@ def everything(stack: Stack) -> tuple[str, ...]:
 
 def down(stack: Stack, console: Console) -> None:
     """Stop every part, those that need others first, then the supervisor; nothing of the stack is left running."""
+    with turn(stack, "down", console):
+        _down(stack, console)
+
+
+def _down(stack: Stack, console: Console) -> None:
     supervisor = Supervisor(stack)
     take_over(supervisor, all_parts(stack), console)
     states = supervisor.states()
@@ -94,8 +105,9 @@ def restart(stack: Stack, name: str, console: Console) -> None:
     """Stop one part and start it again."""
     part = next(part for part in all_parts(stack) if part.name == name)
     supervisor = Supervisor(stack)
-    supervisor.stop(part.name)
-    run_steps([Step(part.name, partial(_bring_up, supervisor, part))], console)
+    with turn(stack, "restart", console):
+        supervisor.stop(part.name)
+        run_steps([Step(part.name, partial(_bring_up, supervisor, part))], console)
 
 
 def _download(bundle: str) -> str:

@@ -6,9 +6,11 @@ import shutil
 import stat
 import subprocess
 import tempfile
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 
+import psutil
 import psycopg
 from psycopg import sql
 
@@ -89,10 +91,29 @@ def _prepare(settings: Settings, data: Path) -> None:
     _hand_over(data)
     if not (data / "PG_VERSION").exists():
         _initialise(settings, data)
+    drop_stale_lock(data)
     write_file(data / "postgresql.auto.conf", server_config(settings))
     write_file(data / "pg_hba.conf", ACCESS)
     for name in ("postgresql.auto.conf", "pg_hba.conf"):
         _give(data / name)
+
+
+def drop_stale_lock(data: Path) -> None:
+    """Remove the lock that a killed server left. PostgreSQL refuses to start while any process of this user has its
+    number, and where the file is empty."""
+    lock = data / "postmaster.pid"
+    with suppress(FileNotFoundError):
+        first = lock.read_text().partition("\n")[0].strip()
+        if not (first.isdigit() and _serves(int(first), data)):
+            lock.unlink()
+
+
+def _serves(pid: int, data: Path) -> bool:
+    try:
+        program, *options = psutil.Process(pid).cmdline() or [""]
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return False
+    return Path(program).name == "postgres" and str(data) in options
 
 
 def _initialise(settings: Settings, data: Path) -> None:

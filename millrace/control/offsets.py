@@ -23,3 +23,10 @@ def commit_offsets(conn: Connection, source: str, offsets: Mapping[int, int]) ->
     """Record the offsets that a landed batch ended at."""
     with conn.transaction(), conn.cursor() as cursor:
         cursor.executemany(_COMMIT, [(source, partition, offset) for partition, offset in offsets.items()])
+
+
+def set_back_offsets(conn: Connection, source: str, offsets: Mapping[int, int]) -> None:
+    """Landing begins again there, however far it had come; in the other partitions with what Kafka still has."""
+    with conn.transaction():
+        conn.execute("DELETE FROM ops.landing_offsets WHERE source = %s", (source,))
+        commit_offsets(conn, source, offsets)

@@ -73,9 +73,10 @@ class Checkpoint:
             log.error("the checkpoint %s ends at batch %d, its table at %d: it is set aside", self.path, newest, last)
 
     def set_aside(self) -> None:
-        """Move the checkpoint out of the way; nothing of it is deleted."""
+        """Move the checkpoint out of the way, where there is one; nothing of it is deleted."""
         aside = f"{self.path}.aside-{datetime.now(UTC):%Y%m%dT%H%M%S%f}"
-        self._files.rename(self._new_path(self.path), self._new_path(aside))
+        if self._files.exists(self._new_path(self.path)):
+            self._files.rename(self._new_path(self.path), self._new_path(aside))
 
     def _torn(self) -> str | None:
         """What Spark would stumble over when it starts from here."""

@@ -23,9 +23,8 @@ _ABSENT = frozenset(
 _CONFLICT = re.compile(
     r"DELTA_CONCURRENT_|DELTA_METADATA_CHANGED|DELTA_PROTOCOL_CHANGED"
     r"|Concurrent\w+Exception|MetadataChangedException|ProtocolChangedException"
-    r"|DELTA_CREATE_TABLE_WITH_NON_EMPTY_LOCATION"
 )
-"""Another writer was faster; the last is how a table looks whose first commit is being written at this moment."""
+"""Another writer was faster."""
 
 
 def table(path: str) -> str:
@@ -64,13 +63,16 @@ def timestamp(moment: object) -> str:
 def ensure(
     spark: SparkSession, path: str, columns: Sequence[Column], *, partition: str | None, stats: Iterable[str] = ()
 ) -> None:
-    """Create the table where it is missing, and add columns that it does not have yet."""
+    """Create the table where it is missing, and add columns that it does not have yet.
+
+    A crash may have left the folder of its log, and no commit: CREATE TABLE takes that for a table, a write does not.
+    """
     there = read(spark, path)
     if there is None:
-        by = f"PARTITIONED BY (`{partition}`)" if partition else ""
-        skipping = f"TBLPROPERTIES ('delta.dataSkippingStatsColumns' = '{','.join(stats)}')" if stats else ""
-        ddl = f"CREATE TABLE IF NOT EXISTS {table(path)} ({_ddl(columns)}) USING delta {by} {skipping}"
-        on_conflict(lambda: spark.sql(ddl))
+        writer = spark.createDataFrame([], _ddl(columns)).write.format("delta").mode("ignore")
+        writer = writer.partitionBy(partition) if partition else writer
+        writer = writer.option("delta.dataSkippingStatsColumns", ",".join(stats)) if stats else writer
+        on_conflict(lambda: writer.save(path))
         there = spark.read.format("delta").load(path)
     known = set(there.columns)
     if added := [column for column in columns if column.name not in known]:

@@ -35,8 +35,8 @@ def in_thread(work: Callable[[], None]) -> Thread:
 class Upkeep:
     """Each hundred batches: a checkpoint of the log. Once an hour has closed: compact its partition, and shorten the
     log; each sixth hour also drop what has outlived its retention. Batches go on meanwhile. What fails is told in the
-    log: an hour that fails is taken along with the next, a checkpoint is due again with the next hundred batches, or
-    with the next batch where an hour waits for it.
+    log, and keeps nothing else from being done: an hour is taken along with the next, a checkpoint is due again with
+    the next hundred batches.
 
     A commit a second makes a log of thousands of files an hour, and each commit, and each read, asks for their names.
     `log_hours` tells by table how far back its versions can still be read, after the hour that goes on.
@@ -64,14 +64,18 @@ class Upkeep:
 
     def _work(self) -> None:
         """In a pool and a job group of its own: its jobs are no sign that landing gets on."""
+        for name in ("spark.scheduler.pool", "spark.jobGroup.id"):
+            self._spark.sparkContext.setLocalProperty(name, _NAME)
+        for path in self._log_hours:
+            self._try(path, write_checkpoint, self._spark, path)
+        self._look_after_hours()
+
+    def _try(self, path: str, step: Callable[..., None], *given: object) -> None:
+        """What keeps one step from its end, a lost file say, keeps no other from its own."""
         try:
-            for name in ("spark.scheduler.pool", "spark.jobGroup.id"):
-                self._spark.sparkContext.setLocalProperty(name, _NAME)
-            for path in self._log_hours:
-                write_checkpoint(self._spark, path)
-            self._look_after_hours()
+            step(*given)
         except Exception:
-            log.exception("upkeep of %s", ", ".join(self._log_hours))
+            log.exception("upkeep of %s", path)
 
     def _look_after_hours(self) -> None:
         closed = self._closed_hour()
@@ -79,10 +83,11 @@ class Upkeep:
             return
         self._done = closed
         for path, hours in self._log_hours.items():
-            self._compact(path, closed)
-            shorten_log(self._spark, path, hours)
+            self._try(path, self._compact, path, closed)
+            self._try(path, shorten_log, self._spark, path, hours)
             if closed.hour % _RETENTION_EACH == 0:
-                self._expire(path)
+                self._try(path, self._delete_expired, path)
+                self._try(path, self._vacuum, path)
 
     def _closed_hour(self) -> datetime:
         """The last hour that surely gets no more rows."""
@@ -94,7 +99,9 @@ class Upkeep:
         self._spark.sql(f"OPTIMIZE {lake.table(path)} WHERE {hours}").collect()
         log.info("compacted %s up to %s", path, closed)
 
-    def _expire(self, path: str) -> None:
+    def _delete_expired(self, path: str) -> None:
         limit = lake.timestamp(self._clock() - self._retention)
         self._spark.sql(f"DELETE FROM {lake.table(path)} WHERE append_hour < date_trunc('HOUR', {limit})").collect()
+
+    def _vacuum(self, path: str) -> None:
         self._spark.sql(f"VACUUM {lake.table(path)} RETAIN {_VACUUM_HOURS} HOURS").collect()

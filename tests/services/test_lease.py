@@ -16,7 +16,7 @@ from millrace.control.groups import (
     set_desired,
     verify,
 )
-from millrace.control.offsets import commit_offsets, committed_offsets
+from millrace.control.offsets import commit_offsets, committed_offsets, set_back_offsets
 from millrace.errors import FencedError
 from tests.services.platform import await_that
 
@@ -96,3 +96,12 @@ def test_offsets_are_kept_per_partition(conn: Connection) -> None:
     commit_offsets(conn, source, {0: 5, 1: 7})
     commit_offsets(conn, source, {0: 9})
     assert committed_offsets(conn, source) == {0: 9, 1: 7}
+
+
+def test_offsets_that_are_set_back_forget_the_other_partitions(conn: Connection) -> None:
+    source, other = (f"test_{uuid.uuid4().hex}" for _ in range(2))
+    commit_offsets(conn, source, {0: 5, 1: 7})
+    commit_offsets(conn, other, {1: 3})
+    set_back_offsets(conn, source, {0: 2})
+    assert committed_offsets(conn, source) == {0: 2}
+    assert committed_offsets(conn, other) == {1: 3}

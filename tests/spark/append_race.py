@@ -11,13 +11,16 @@ from threading import Event
 
 from pyspark.sql import SparkSession
 
+from millrace.contracts.avro import Column
 from millrace.errors import FencedError
 from millrace.launch import spark_jars
 from millrace.settings import read_settings
-from spark_jobs.edges.bronze_tables import append_once, shorten_log, write_checkpoint
+from spark_jobs.edges import lake
+from spark_jobs.edges.bronze_tables import append_once, last_batch, shorten_log, write_checkpoint
 from spark_jobs.edges.conf import spark_conf
 from spark_jobs.edges.health import Health
 from spark_jobs.edges.patience import Patience
+from spark_jobs.edges.rollback import restored, set_aside_empty_commits, well_before_the_end
 
 WRITERS, BATCHES, ROWS = 3, 4, 10
 TABLE = "table"
@@ -48,7 +51,7 @@ def main(folder: Path) -> None:
             ends += pool.map(append, repeat(batch, WRITERS))
     append(BATCHES - 1)
     result = {"ends": ends, "rows": spark.read.format("delta").load(str(table)).count()}
-    result |= log_kept(spark, table)
+    result |= log_kept(spark, table) | gone_back(spark, folder / "bronze")
     (folder / "result.json").write_text(json.dumps(result))
 
 
@@ -66,6 +69,44 @@ def log_kept(spark: SparkSession, table: Path) -> dict[str, object]:
     shorten_log(spark, str(table), 3)
     left = spark.read.format("delta").load(str(table)).count()
     return {"appended": appended, "checkpointed": checkpointed, "again": again, "short": names_of(log), "left": left}
+
+
+def gone_back(spark: SparkSession, table: Path) -> dict[str, object]:
+    """What is known of a table of three batches, the second one empty: when its two newest commits have lost their
+    content, and when it is restored to the second one."""
+    path, log = str(table), table / "_delta_log"
+    rows = spark.sql(
+        """SELECT 't' AS kafka_topic, CAST(id % 2 AS int) AS kafka_partition, id AS kafka_offset,
+           timestamp_seconds(id * 600) AS append_time FROM range(20)"""
+    )
+    lake.ensure(spark, path, [Column(name=n, spark_type=t, nullable=True) for n, t in rows.dtypes], partition=None)
+    states: list[object] = []
+
+    def append(batch: int, condition: str) -> None:
+        append_once(Patience(Health(), Event()), "back", rows.where(condition), path, "app", batch)
+        look()
+
+    def look() -> None:
+        count = spark.read.format("delta").load(path).count()
+        states.append([last_batch(spark, [path], "app"), restored(spark, path), count])
+
+    def empty_two() -> list[str]:
+        for name in sorted(file.name for file in log.iterdir() if file.suffix == ".json")[-2:]:
+            (log / name).write_bytes(b"")
+        moved = set_aside_empty_commits(path)
+        spark._jvm.org.apache.spark.sql.delta.DeltaLog.clearCache()  # type: ignore[union-attr]
+        return moved
+
+    for batch, condition in enumerate(("kafka_offset < 10", "false", "kafka_offset >= 10")):
+        append(batch, condition)
+    begin, moved = well_before_the_end(spark, path, "t"), [empty_two(), set_aside_empty_commits(path)]
+    look()
+    append(1, "false")
+    append(2, "kafka_offset >= 10")
+    spark.sql(f"RESTORE TABLE {lake.table(path)} TO VERSION AS OF 2").collect()  # Delta writes a checkpoint of it
+    look()
+    append(3, "kafka_offset >= 10")
+    return {"states": states, "begin": begin, "moved": [*moved, empty_two()]}
 
 
 def names_of(log: Path) -> list[str]:

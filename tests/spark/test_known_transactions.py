@@ -51,3 +51,25 @@ def test_a_log_is_short_again_and_the_table_as_it_was(raced: Path) -> None:
         f"{BATCHES:020}.checkpoint.parquet", f"{BATCHES:020}.json", f"{BATCHES + 1:020}.json",
     ]  # fmt: skip
     assert result["left"] == BATCHES * ROWS + 1
+
+
+def test_a_table_that_went_back_is_known_by_its_transactions_or_its_history(raced: Path) -> None:
+    """Last batch of the application, whether RESTORE came after it, and rows."""
+    result: dict[str, Any] = json.loads((raced / "result.json").read_text())
+    three_batches, two_lost = [[0, False, 10], [1, False, 10], [2, False, 20]], [0, False, 10]
+    and_again, restored, and_again_after_it = [[1, False, 10], [2, False, 20]], [2, True, 10], [3, False, 20]
+    assert result["states"] == [*three_batches, two_lost, *and_again, restored, and_again_after_it]
+
+
+def test_commits_without_content_are_set_aside_once_unless_a_checkpoint_has_it(raced: Path) -> None:
+    result: dict[str, Any] = json.loads((raced / "result.json").read_text())
+    assert result["moved"] == [[f"{3:020}.json", f"{2:020}.json"], [], [f"{5:020}.json"]]
+    of_the_last = [file.name for file in (raced / "bronze" / "_delta_log").iterdir() if f"{5:020}" in file.name]
+    assert len(of_the_last) == 4
+    assert all(".aside-" in name for name in of_the_last)
+
+
+def test_what_went_back_is_filled_from_an_hour_before_its_end(raced: Path) -> None:
+    """Of twenty records, ten minutes apart and in turn of two partitions."""
+    result: dict[str, Any] = json.loads((raced / "result.json").read_text())
+    assert result["begin"] == {"0": 12, "1": 13}

@@ -133,11 +133,14 @@ class TestPatience:
 class _Spark:
     """Records the SQL that it is given, and what is asked of the JVM."""
 
-    def __init__(self) -> None:
+    def __init__(self, broken: str = "?") -> None:
         self.statements: list[str] = []
+        self.broken = broken
         self._jvm, self._jsparkSession, self.sparkContext = MagicMock(), None, MagicMock()
 
     def sql(self, statement: str) -> "_Spark":
+        if statement.startswith(self.broken):
+            raise RuntimeError("a data file is missing")
         self.statements.append(statement)
         return self
 
@@ -200,15 +203,21 @@ class TestUpkeep:
         waits.set()
         assert len(begun) == 1
 
-    def test_a_failure_ends_nothing_and_the_next_hour_is_tried(self, caplog: pytest.LogCaptureFixture) -> None:
-        spark, now = _Spark(), datetime(2026, 1, 1, 10, 20, tzinfo=UTC)
-        clock = iter([now, now + timedelta(hours=1), *[now + timedelta(hours=2)] * 4])
-        upkeep = Upkeep(spark, {"/lake/x": 3}, timedelta(days=90), lambda: next(clock), at_once)  # type: ignore[arg-type]
-        spark.logs.checkpoint.side_effect = [RuntimeError("the disk is full"), None]
-        upkeep.after_batch()
+    def test_what_fails_keeps_nothing_else_from_being_done(self, caplog: pytest.LogCaptureFixture) -> None:
+        spark, now = _Spark(broken="OPTIMIZE delta.`/lake/x`"), {"at": datetime(2026, 1, 1, 12, 20, tzinfo=UTC)}
+        hours = {"/lake/x": 3, "/lake/y": 48}
+        upkeep = Upkeep(spark, hours, timedelta(days=90), lambda: now["at"], at_once)  # type: ignore[arg-type]
+        spark.logs.checkpoint.side_effect = [RuntimeError("the disk is full"), None, None, None]
+        now["at"] += timedelta(hours=1)
         upkeep.after_batch()
         assert "the disk is full" in caplog.text
-        assert [s.split()[0] for s in spark.statements] == ["OPTIMIZE"]
+        assert "a data file is missing" in caplog.text
+        done = [statement.split()[0] for statement in spark.statements]
+        assert done == ["DELETE", "VACUUM", "OPTIMIZE", "DELETE", "VACUUM"]
+        assert [call.args[1:] for call in spark.logs.forget.call_args_list] == [("/lake/x", 3), ("/lake/y", 48)]
+        now["at"] += timedelta(hours=1)
+        upkeep.after_batch()
+        assert len(spark.logs.checkpoint.call_args_list) == 4
 
 
 def _raise(error: Exception) -> Any:
