@@ -15,8 +15,9 @@ from pyspark.sql import Column, functions as F
 
 from millrace.contracts.shapes import Shape
 
-_QUOTED = r"^-?\d{1,1000}(\.\d{1,1000})?([eE][+-]?\d{1,3})?\z"
+_NUMBER = r"^-?\d{1,1000}(\.\d{1,1000})?([eE][+-]?\d{1,3})?\z"
 _DECIMAL = re.compile(r"decimal\(\d+,\d+\)")
+_LONG_NUMBER = r"[:\[,]\s*-?(\d[\d.]*[eE]|[\d.]{39})"
 _LONG_EXPONENT = r"\d[eE][+-]?\d{4}"
 
 
@@ -50,9 +51,14 @@ def fits(shape: Shape, raw: Column) -> Column:
     return _each(shape, raw, lambda one, value: _is_missing(value) | typed(one, value).isNotNull(), and_, F.forall)
 
 
-def may_lack_digits(shape: Shape, raw: Column) -> Column:
+def has_double(shape: Shape, raw: Column) -> Column:
     """True when a decimal in the value came as a double."""
     return _each(shape, raw, lambda _, value: F.schema_of_variant(value) == "DOUBLE", or_, F.exists)
+
+
+def has_long_number(text: Column) -> Column:
+    """True when a number in a JSON text has an exponent or more than 38 digits; and for a few texts without one."""
+    return text.rlike(_LONG_NUMBER)
 
 
 def is_harmless(text: Column) -> Column:
@@ -61,10 +67,7 @@ def is_harmless(text: Column) -> Column:
 
 
 def _decimal(kind: str, raw: Column) -> Column:
-    found, quoted = F.schema_of_variant(raw), F.try_variant_get(raw, "$", "string")
-    is_number = found.isin("BIGINT", "DOUBLE") | found.startswith("DECIMAL")
-    text = F.when(quoted.rlike(_QUOTED), quoted.try_cast(kind))
-    return F.when(is_number, F.try_variant_get(raw, "$", kind)).when(found == "STRING", text)
+    return F.regexp_extract(F.try_variant_get(raw, "$", "string"), _NUMBER, 0).try_cast(kind)
 
 
 def _each(

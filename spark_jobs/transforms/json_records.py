@@ -144,11 +144,10 @@ def _with_exact(parsed: DataFrame, source: Source) -> DataFrame:
     found = [(shape, F.col(PARSED)[shape.column.name]) for shape in _with_decimals(source)]
     if not found:
         return parsed
-    needed = reduce(or_, [json_decimals.may_lack_digits(*one) for one in found])
-    sound = reduce(and_, [json_decimals.fits(*one) for one in found])
+    needed = json_decimals.has_long_number(F.col(TEXT)) & reduce(or_, [json_decimals.has_double(*one) for one in found])
+    sound = json_decimals.is_harmless(F.col(TEXT)) & reduce(and_, [json_decimals.fits(*one) for one in found])
     kinds = {shape.column.name: shape.column.spark_type for shape, _ in found}
-    bearable = needed & sound & json_decimals.is_harmless(F.col(TEXT))
-    return parsed.withColumn(EXACT, F.when(bearable, _members_of(kinds)))
+    return parsed.withColumn(EXACT, F.when(needed & sound, _members_of(kinds)))
 
 
 def _with_decimals(source: Source) -> list[Shape]:
