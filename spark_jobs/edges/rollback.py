@@ -49,7 +49,8 @@ def well_before_the_end(spark: SparkSession, bronze: str, topic: str) -> Offsets
     The two may be of different moments, within a batch or as they were copied: what lies before the last offset of the
     one need not be in the other.
     """
-    rows = spark.read.format("delta").load(bronze).where(F.col("kafka_topic") == topic)
+    landed = spark.read.format("delta").load(bronze).where(F.col("kafka_topic") == topic)
+    rows = landed.select("kafka_partition", "kafka_offset", "append_time")
     ends = rows.groupBy("kafka_partition").agg(F.max("append_time").alias("newest"))
     recent = rows.join(F.broadcast(ends), "kafka_partition").where(f"append_time >= newest - {_MARGIN}")
     found = recent.groupBy("kafka_partition").agg(F.min("kafka_offset")).collect()
