@@ -13,7 +13,7 @@ import requests
 
 from millrace import names
 from tests.services.platform import Platform, await_that, now
-from tests.services.truth import Sent, clickhouse_rows, clickhouse_write, lake_count, lake_rows, read_topic
+from tests.services.truth import Sent, clickhouse_rows, clickhouse_write, lake_count, lake_rows, last_count, read_topic
 
 EVENTS = 6000
 TOPIC = "user-events"
@@ -181,7 +181,7 @@ def test_kpis_in_clickhouse_are_exact(platform: Platform, fed: Fed, refined: dic
 
 
 def test_the_ledger_balances(platform: Platform, fed: Fed, refined: dict[str, str]) -> None:
-    row, hours = last_count(platform)
+    row, hours = last_count(platform.settings, "user_events")
     assert row["kafka_acked"] == len(fed.sent) == row["bronze"] + row["quarantined"]
     assert row["bronze"] == len(fed.good) == row["silver"] + row["duplicates"] + row["rejected"]
     assert row["silver"] == len(fed.events) == row["gold"] == row["live"]
@@ -190,15 +190,6 @@ def test_the_ledger_balances(platform: Platform, fed: Fed, refined: dict[str, st
     for what in ("kafka_acked", "bronze", "quarantined", "silver", "duplicates", "rejected"):
         assert sum(hour[what] for hour in hours) == row[what], f"{what}, hour by hour"
     assert all(hour["balances"] for hour in hours)
-
-
-def last_count(platform: Platform) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """The line of the last run's whole interval, and those of its hours."""
-    last = "SELECT argMax(run_id, written_at) FROM ops.ledger WHERE source = 'user_events'"
-    sql = f"""SELECT * FROM ops.ledger FINAL WHERE source = 'user_events' AND run_id = ({last})
-        ORDER BY interval_end - interval_start DESC"""
-    whole, *hours = clickhouse_rows(platform.settings, sql)
-    return whole, hours or [whole]
 
 
 def test_a_table_that_lost_rows_alerts_until_it_has_them_again(

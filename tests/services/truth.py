@@ -110,3 +110,12 @@ def _clickhouse(settings: Settings, sql: str) -> requests.Response:
     if not response.ok:
         raise RuntimeError(response.text)
     return response
+
+
+def last_count(settings: Settings, source: str) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """The ledger's line of the last run's whole interval, and those of its hours."""
+    last = f"SELECT argMax(run_id, written_at) FROM ops.ledger WHERE source = '{source}'"
+    sql = f"""SELECT * FROM ops.ledger FINAL WHERE source = '{source}' AND run_id = ({last})
+        ORDER BY interval_end - interval_start DESC"""
+    whole, *hours = clickhouse_rows(settings, sql)
+    return whole, hours or [whole]
