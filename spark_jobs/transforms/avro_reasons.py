@@ -8,7 +8,7 @@ from millrace.contracts import avro
 from millrace.contracts.shapes import shapes
 from millrace.contracts.source import Source
 from spark_jobs.transforms.avro_nested import NOT_UTF8, fault
-from spark_jobs.transforms.avro_records import KNOWN, SCHEMA_ID, is_whole, with_event
+from spark_jobs.transforms.avro_records import KNOWN, SCHEMA_ID, UNITS, is_whole, with_event
 from spark_jobs.transforms.rules import describe
 
 
@@ -21,6 +21,7 @@ def reasons(_: Source) -> list[Column]:
     return [
         F.when(F.col(SCHEMA_ID).isNull(), F.lit("not in Confluent's wire format")),
         F.when(~F.col(KNOWN), F.concat(F.lit("the registry has no schema id "), F.col(SCHEMA_ID))),
+        F.concat(F.lit("schema id "), F.col(SCHEMA_ID), F.lit(" has "), F.col(UNITS)),
         F.when(
             ~is_whole(),
             F.concat(

@@ -8,11 +8,12 @@ from operator import and_
 from pyspark.sql import Column, DataFrame, functions as F
 from pyspark.sql.avro.functions import from_avro
 
+from millrace.contracts.avro_units import other_units
 from millrace.contracts.source import Source
 from spark_jobs.transforms.avro_nested import faults
 
-SCHEMA_ID, PAYLOAD, KNOWN, DECODED, END = "_schema_id", "_payload", "_known", "_decoded", "_end"
-WORKING = (SCHEMA_ID, PAYLOAD, KNOWN, DECODED)
+SCHEMA_ID, PAYLOAD, KNOWN, UNITS, DECODED, END = "_schema_id", "_payload", "_known", "_units", "_decoded", "_end"
+WORKING = (SCHEMA_ID, PAYLOAD, KNOWN, UNITS, DECODED)
 """Columns that `with_event` leaves for the other functions here; the caller drops them."""
 _HEADER = 5
 _MARK = b"\x9eMr\xe7"
@@ -21,13 +22,20 @@ _END_FIELD = {"name": END, "type": {"type": "fixed", "name": "MillraceEnd", "siz
 
 
 def with_event(records: DataFrame, source: Source, schemas: Mapping[int, str]) -> DataFrame:
-    """Add `event`: read with the writer's schema that the record names, into the contract's."""
+    """Add `event`: read with the writer's schema that the record names, into the contract's.
+
+    Numbers in other units than the contract's would be read as they are, so their records are not read at all.
+    """
     options = {"mode": "PERMISSIVE", "avroSchema": _marked(source.record.text)}
-    decoded = _by_schema(schemas, lambda text: from_avro(PAYLOAD, _marked(text), options))
+    others = {number: why for number, text in schemas.items() if (why := other_units(text, source.record.text))}
+    readable = {number: text for number, text in schemas.items() if number not in others}
+    decoded = _by_schema(readable, lambda text: from_avro(PAYLOAD, _marked(text), options))
+    units = _by_schema(others, F.lit)
     fields = [F.col(DECODED)[f.name].cast(f.spark_type).alias(f.name) for f in source.record.fields]
     return (
         with_schema_id(records)
         .withColumns({PAYLOAD: _payload(source), KNOWN: F.col(SCHEMA_ID).isin(*schemas)})
+        .withColumn(UNITS, units if units is not None else F.lit(None).cast("string"))
         .withColumn(DECODED, decoded if decoded is not None else F.lit(None).cast(f"struct<{_ddl(source)}>"))
         .withColumn("event", F.struct(*fields))
     )

@@ -35,7 +35,10 @@ OLD, CURRENT, NEWER = (
     schema(FIELDS),
     schema([*FIELDS, {"name": "seat", "type": "int"}]),
 )
-SCHEMAS = {1: OLD, 2: CURRENT, 3: NEWER}
+IN_MILLISECONDS = schema(
+    [f | {"type": TIME | {"logicalType": "timestamp-millis"}} if f["name"] == "at" else f for f in FIELDS]
+)
+SCHEMAS = {1: OLD, 2: CURRENT, 3: NEWER, 4: IN_MILLISECONDS}
 PART: dict[str, Any] = {"type": "record", "name": "Part", "fields": [
     {"name": "note", "type": ["null", "string"], "default": None},
     {"name": "real", "type": "double", "default": 0.0},
@@ -92,6 +95,7 @@ BAD: dict[bytes | None, str] = {
     b"": "not in Confluent's wire format",
     b"{}": "not in Confluent's wire format",
     b"\1" + WHOLE[1:]: "not in Confluent's wire format",
+    record(4, IN_MILLISECONDS): "schema id 4 has field 'at' as timestamp-millis, the contract has timestamp-micros",
     record(9, CURRENT): "the registry has no schema id 9",
     record(2**32 - 1, CURRENT): "the registry has no schema id 4294967295",
     WHOLE + b"\0": BROKEN,
