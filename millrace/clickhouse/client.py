@@ -1,6 +1,7 @@
 """The ClickHouse client: synchronous inserts, no sessions, one client per thread."""
 
 import re
+from uuid import uuid4
 
 import clickhouse_connect
 import requests
@@ -52,6 +53,14 @@ def connect(settings: Settings, database: str | None = None, *, answers_within: 
         )
     except (ClickHouseError, OSError) as error:
         raise TransientError(f"ClickHouse at {url} did not let us in: {error}; see `make doctor`") from error
+
+
+def anew() -> dict[str, str]:
+    """Settings of an insert that is to happen though the table may know the block: a token that no other has.
+
+    Not by `insert_deduplicate`, which newer servers ignore.
+    """
+    return {"insert_deduplication_token": uuid4().hex}
 
 
 def columns_of(client: Client, database: str, table: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from confluent_kafka import KafkaError, KafkaException, Producer
 from pyspark.sql import Column, DataFrame, Row, SparkSession, functions as F
 
 from millrace import names
-from millrace.clickhouse.client import is_transient
+from millrace.clickhouse.client import anew, is_transient
 from millrace.contracts.source import Source
 from millrace.errors import TransientError
 from millrace.settings import Settings
@@ -95,7 +95,7 @@ class Quarantine:
 
     def _insert(self, rows: DataFrame, token: str | None) -> None:
         lines = rows.select(*INDEX_COLUMNS).toArrow().sort_by(_ORDER)
-        options = {"insert_deduplication_token": token} if token else {"insert_deduplicate": 0}
+        options = {"insert_deduplication_token": token} if token else anew()
         self._clickhouse.mine().insert_arrow(INDEX, lines, settings=options)
 
 

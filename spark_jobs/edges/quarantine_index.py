@@ -8,7 +8,7 @@ from clickhouse_connect.driver.client import Client
 from pyspark.sql import DataFrame, functions as F
 
 from millrace import names
-from millrace.clickhouse.client import connect, is_transient
+from millrace.clickhouse.client import anew, connect, is_transient
 from millrace.intervals import Interval
 from millrace.settings import Settings
 
@@ -40,7 +40,7 @@ def index_rejected(settings: Settings, source: str, rejected: DataFrame) -> None
 def catch_up(client: Client, source: str, interval: Interval, rejected: DataFrame, count: int) -> None:
     """Index the interval's rejected rows (so many) where ClickHouse lacks some of them."""
     if _indexed(client, source, interval) < count:
-        client.insert_arrow(_TABLE, _lines(source, rejected))
+        client.insert_arrow(_TABLE, _lines(source, rejected), settings=anew())
         log.info("%s, %s: %d rejected rows are indexed now", source, interval, count)
 
 

@@ -9,19 +9,28 @@ from deltalake import DeltaTable
 
 from tests.faults.bench import Bench
 from tests.faults.test_checkpoint import crash, start_again
+from tests.services.platform import await_that
+from tests.services.truth import lake_count
 
 BOTH = ("bronze", "quarantine")
+BAD = 3
 
 
 def crash_with_bad_records(bench: Bench, what: str) -> None:
     """Kill the driver once bronze and quarantine both hold something that they did not before."""
-    for number in range(3):
+    known = bad_records(bench)
+    for number in range(BAD):
         value = f"{what} {number}, no JSON".encode()
         bench.refused.add(value)
         bench.load.send(value)
     bench.load.flow(100)
     bench.recover(within=240)
+    await_that(lambda: bad_records(bench) == known + BAD, "quarantine to have the bad records")
     crash(bench)
+
+
+def bad_records(bench: Bench) -> int:
+    return lake_count(bench.lab.settings, "quarantine", bench.lab.source)
 
 
 def folder(bench: Bench, layer: str) -> Path:
