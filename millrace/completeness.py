@@ -1,5 +1,6 @@
 """What Kafka says of an interval: whether landing has passed the offset of its end, and how many records it took."""
 
+import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ from millrace.kafka import client_settings
 from millrace.settings import Settings
 from millrace.topics import admin, topic_id
 
+log = logging.getLogger(__name__)
 CLOCK_SKEW = timedelta(seconds=2)
 """How far a broker's clock may lag behind ours: until then it can still append a record that belongs before `end`."""
 _TIMEOUT = 20.0
@@ -44,8 +46,9 @@ def missing(settings: Settings, conn: Connection, source: Source, end: datetime)
 def _landed(settings: Settings, conn: Connection, source: Source) -> dict[int, int]:
     """Offsets that landing has committed of the topic as it is; none of one that was made anew and not met yet."""
     topic = source.topic.name
-    known = topic_read(conn, names.landing_query(source.name), topic)
-    if known is not None and known != topic_id(admin(settings), topic):
+    known, found = topic_read(conn, names.landing_query(source.name), topic), topic_id(admin(settings), topic)
+    if known is not None and found is not None and known != found:
+        log.warning("topic '%s' was made anew; landing meets it when its query, or its driver, starts again", topic)
         return {}
     return committed_offsets(conn, source.name)
 
@@ -69,14 +72,14 @@ def behind(bounds: Mapping[int, int], committed: Mapping[int, int]) -> dict[int,
     return {p: gap for p, gap in gaps.items() if gap > 0}
 
 
-def acked(settings: Settings, source: Source, interval: Interval) -> int | None:
-    """How many offsets Kafka gave out in the interval; None where retention may have deleted some of them since.
+def acked(settings: Settings, source: Source, *intervals: Interval) -> list[int | None]:
+    """How many offsets Kafka gave out in each interval; None where retention may have deleted some of them since.
 
     It costs the same for any interval. A transaction, and compaction, leave offsets that are no records: see `held`.
     """
     with _reader(settings) as consumer:
-        bounds = _bounds(consumer, source, interval)
-    return None if bounds is None else sum(end - start for start, end in bounds.values())
+        each = [_bounds(consumer, source, interval) for interval in intervals]
+    return [None if bounds is None else sum(end - start for start, end in bounds.values()) for bounds in each]
 
 
 def held(settings: Settings, source: Source, interval: Interval) -> int | None:

@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from clickhouse_connect.driver.client import Client
 from psycopg import Connection
 
 from millrace.alerting import show_alerts
@@ -22,7 +21,7 @@ from millrace.errors import ConfigError, TransientError, Unbalanced
 from millrace.intervals import Interval
 from spark_jobs.batch import BatchRun
 from spark_jobs.copies import gold_copies, live_copies, served_copies, unknown_copies
-from spark_jobs.edges.quarantine_index import catch_up
+from spark_jobs.edges.quarantine_index import index_rejected
 from spark_jobs.lake_counts import LakeCounts, count_lake, rows_of, total
 from spark_jobs.sync import clickhouse
 from spark_jobs.transforms.silver import contradiction
@@ -30,6 +29,7 @@ from spark_jobs.transforms.silver import contradiction
 log = logging.getLogger(__name__)
 _RECOUNTED = 3
 """So many intervals with an open alert are counted again with each new one: what was repaired since is told."""
+_MOST_ALERTS = 10_000
 
 
 @dataclass(frozen=True)
@@ -75,11 +75,15 @@ def count_entries(run: BatchRun, source: Source) -> tuple[list[Entry], Transient
     With it comes why ClickHouse could not be asked, if it could not.
     """
     by_hour = count_lake(run, source)
-    counts = total(by_hour.values())
-    copies, away = _copies(run, source, counts)
-    hours = by_hour.items() if len(by_hour) > 1 else ()
-    parts = [_entry(replace(run, interval=hour), source, found, {}) for hour, found in hours]
-    return [_entry(run, source, counts, copies), *parts], away
+    counted = {run.interval: total(by_hour.values())} | by_hour  # of a single hour, the same
+    offsets = acked(run.settings, source, *counted)
+    copies, away = _copies(run, source, counted[run.interval])
+    entries = []
+    for (interval, counts), given in zip(counted.items(), offsets, strict=True):
+        part = replace(run, interval=interval)
+        known = copies if interval == run.interval else {}
+        entries.append(_entry(part, source, counts, _acked(part, source, counts, given), known))
+    return entries, away
 
 
 def _insist(entries: list[Entry]) -> None:
@@ -87,13 +91,15 @@ def _insist(entries: list[Entry]) -> None:
         raise Unbalanced("\n".join(map(sentence, wrong)))
 
 
-def _entry(run: BatchRun, source: Source, counts: LakeCounts, copies: Mapping[str, Copy]) -> Entry:
+def _entry(
+    run: BatchRun, source: Source, counts: LakeCounts, kafka_acked: int | None, copies: Mapping[str, Copy]
+) -> Entry:
     return Entry(
         source=source.name,
         interval_start=run.interval.start,
         interval_end=run.interval.end,
         run_id=run.run_id,
-        kafka_acked=_acked(run, source, counts),
+        kafka_acked=kafka_acked,
         bronze=counts.bronze,
         quarantined=counts.quarantined,
         silver=counts.silver,
@@ -124,7 +130,7 @@ def _to_look_at_again(run: BatchRun, source: Source) -> list[Interval]:
     """Other intervals with an open alert, those first that were looked at longest ago."""
     with connect(run.settings) as conn:
         subjects = _alerted(conn, source.name)
-    others = [i for i in reversed(subjects) if i != run.interval and _countable(i, source)]
+    others = [i for i in reversed(subjects) if not run.interval.contains(i) and _countable(i, source)]
     return others[:_RECOUNTED]
 
 
@@ -135,22 +141,31 @@ def _write(run: BatchRun, source: Source) -> list[Entry]:
         log.log(logging.INFO if entry.balances else logging.ERROR, "%s", sentence(entry))
     with connect(run.settings) as conn:
         entries = [write_entry(conn, entry) for entry in counted]
-        for entry in entries:  # the whole interval resolves the alerts of its parts; those that are due come after it
+        for entry in told(entries):
             if away is None or not entry.balances:
                 _alert(conn, entry)
         if away is not None:
             raise away
         with clickhouse(run.settings) as client:
             show_entries(client, entries)
-            _complete_index(run, client, source, entries[0].rejected)
         show_alerts(conn, run.settings)
+    _complete_index(run, source, entries[0].rejected)
     return entries
 
 
-def _complete_index(run: BatchRun, client: Client, source: Source, rejected: int) -> None:
+def told(entries: list[Entry]) -> list[Entry]:
+    """Whose alerts are raised or resolved, in order: of the parts of an interval that does not balance, it speaks.
+
+    One that balances resolves the alerts of its parts; those that are due come after it.
+    """
+    whole, *parts = entries
+    return [whole, *(part for part in parts if whole.balances or part.balances)]
+
+
+def _complete_index(run: BatchRun, source: Source, rejected: int) -> None:
     """Publishing silver does not wait for the index of what it rejected."""
     if rejected and (rows := rows_of(run, "rejected", source)) is not None:
-        catch_up(client, source.name, run.interval, rows, rejected)
+        index_rejected(run.settings, source.name, rows)
 
 
 def _alert(conn: Connection, entry: Entry) -> None:
@@ -174,7 +189,7 @@ def _subject(source: str, interval: Interval) -> str:
 
 def _alerted(conn: Connection, source: str) -> list[Interval]:
     """Intervals of the source with an open alert, the newest alert first."""
-    subjects = [alert.subject.split(" ", 1) for alert in open_alerts(conn, "imbalance")]
+    subjects = [alert.subject.split(" ", 1) for alert in open_alerts(conn, "imbalance", _MOST_ALERTS)]
     return [Interval.from_key(key) for name, key in subjects if name == source]
 
 
@@ -189,12 +204,11 @@ def _copies(run: BatchRun, source: Source, counts: LakeCounts) -> tuple[dict[str
         return gold | unknown_copies(run, source), error
 
 
-def _acked(run: BatchRun, source: Source, counts: LakeCounts) -> int | None:
-    """What Kafka acked: told by offsets alone where that agrees, since it costs nothing; else each record is read.
+def _acked(run: BatchRun, source: Source, counts: LakeCounts, offsets: int | None) -> int | None:
+    """What Kafka acked: told by offsets alone where they agree, since that costs nothing; else each record is read.
 
     Transactions, aborted ones above all, leave offsets that are no records.
     """
-    offsets = acked(run.settings, source, run.interval)
     if offsets is None or offsets == counts.distinct:
         return offsets
     records = held(run.settings, source, run.interval)

@@ -20,6 +20,8 @@ def load_stack() -> Stack:
 def ensure_secrets(state_dir: Path) -> None:
     """Write the secrets that are not there yet, readable by their owner only; those that are there stay."""
     path = secrets_file(state_dir)
+    if not _missing(path):
+        return
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(f".{path.name}.lock").open("w") as lock:  # two first starts at once make one set of them
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -27,9 +29,15 @@ def ensure_secrets(state_dir: Path) -> None:
 
 
 def _complete(path: Path) -> None:
-    lines = path.read_text().splitlines() if path.exists() else []
-    present = {line.partition("=")[0] for line in lines}
-    missing = [f"{PREFIX}{name}" for name in NAMES if f"{PREFIX}{name}" not in present]
-    if missing:
+    if missing := _missing(path):
         made = [f"{name}={secrets.token_urlsafe(24)}" for name in missing]
-        write_file(path, "\n".join([*lines, *made]) + "\n", mode=0o600)
+        write_file(path, "\n".join([*_lines(path), *made]) + "\n", mode=0o600)
+
+
+def _missing(path: Path) -> list[str]:
+    present = {line.partition("=")[0] for line in _lines(path)}
+    return [f"{PREFIX}{name}" for name in NAMES if f"{PREFIX}{name}" not in present]
+
+
+def _lines(path: Path) -> list[str]:
+    return path.read_text().splitlines() if path.exists() else []

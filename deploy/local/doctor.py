@@ -89,7 +89,7 @@ def _produced(stack: Stack, catalog: Catalog) -> Iterator[Hop]:
     """Has anybody published lately?"""
     now = datetime.now(UTC)
     for source in catalog.sources:
-        count = acked(stack.settings, source, Interval(now - RECENT, now)) or 0
+        count = acked(stack.settings, source, Interval(now - RECENT, now))[0] or 0
         found = f"{count:,} records in {RECENT.seconds // 60} minutes in topic {source.topic.name}"
         yield Hop(f"Kafka: {source.name}", count > 0, found, "" if count else f"make logs PART=simulator-{source.name}")
 
@@ -127,7 +127,7 @@ def _live(stack: Stack, catalog: Catalog) -> Iterator[Hop]:
 def _flows(stack: Stack, source: Source) -> bool:
     """Whether Kafka took records late enough that live should show them."""
     now = datetime.now(UTC)
-    return bool(acked(stack.settings, source, Interval(now - timedelta(seconds=LIVE_AGE), now)))
+    return bool(acked(stack.settings, source, Interval(now - timedelta(seconds=LIVE_AGE), now))[0])
 
 
 def _counted(stack: Stack, tables: list[str], look: str) -> Iterator[Hop]:

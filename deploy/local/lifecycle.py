@@ -24,6 +24,8 @@ from millrace.settings import ROOT
 
 DEPLOY, LAKE_TABLES, STREAMS, FIRST_RUN = "deploy", "lake-tables", "streams", "first-run"
 MOST_STARTS = 4
+PATIENCE = 60.0
+"""Seconds after which `down` no longer waits for a command that hangs."""
 """Starts of a part after which waiting for it is given up."""
 USED_BY_STREAMS = ("postgres", "kafka", "registry", "clickhouse")
 
@@ -83,7 +85,7 @@ def everything(stack: Stack) -> tuple[str, ...]:
 
 def down(stack: Stack, console: Console) -> None:
     """Stop every part, those that need others first, then the supervisor; nothing of the stack is left running."""
-    with turn(stack, "down", console):
+    with turn(stack, "down", console, patience=PATIENCE):
         _down(stack, console)
 
 

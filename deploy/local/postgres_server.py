@@ -103,7 +103,7 @@ def drop_stale_lock(data: Path) -> None:
     number, and where the file is empty."""
     lock = data / "postmaster.pid"
     with suppress(FileNotFoundError):
-        first = lock.read_text().partition("\n")[0].strip()
+        first = lock.read_text(errors="replace").partition("\n")[0].strip().removeprefix("-")
         if not (first.isdigit() and _serves(int(first), data)):
             lock.unlink()
 
@@ -111,9 +111,16 @@ def drop_stale_lock(data: Path) -> None:
 def _serves(pid: int, data: Path) -> bool:
     try:
         program, *options = psutil.Process(pid).cmdline() or [""]
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
+    except psutil.NoSuchProcess:
         return False
-    return Path(program).name == "postgres" and str(data) in options
+    except psutil.AccessDenied:
+        return True  # who knows
+    return Path(program).name == "postgres" and any(_is(Path(option), data) for option in options)
+
+
+def _is(path: Path, folder: Path) -> bool:
+    """Whether the two are one folder, by whatever path."""
+    return path.exists() and path.samefile(folder)
 
 
 def _initialise(settings: Settings, data: Path) -> None:

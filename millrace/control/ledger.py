@@ -151,10 +151,10 @@ def write_entry(conn: Connection, entry: Entry) -> Entry:
 
 
 def read_entries(conn: Connection, source: str | None = None, limit: int = 48) -> list[Entry]:
-    """The newest intervals first."""
+    """The newest intervals first; one of several hours before each of them, since it alone has the copies."""
     query = f"""
         SELECT {", ".join(_COLUMNS)} FROM ops.ledger WHERE %(source)s::text IS NULL OR source = %(source)s
-        ORDER BY interval_start DESC, interval_end DESC, source LIMIT %(limit)s
+        ORDER BY interval_end DESC, interval_start, source LIMIT %(limit)s
     """
     with conn.cursor(row_factory=kwargs_row(_entry)) as cursor:
         return cursor.execute(query.encode(), {"source": source, "limit": limit}).fetchall()

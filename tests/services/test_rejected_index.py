@@ -1,4 +1,4 @@
-"""The index of rejected rows is complete after the ledger, whatever publishing could not write to it."""
+"""The index of rejected rows is complete after each time that it is written, whatever ClickHouse knew or lost."""
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -10,14 +10,13 @@ from pyspark.sql import DataFrame, SparkSession
 from millrace.clickhouse.client import connect
 from millrace.contracts.catalog import read_catalog
 from millrace.deploy import deploy_tables
-from millrace.intervals import Interval
 from millrace.settings import ROOT
-from spark_jobs.edges.quarantine_index import catch_up
+from spark_jobs.edges.quarantine_index import index_rejected
 from spark_jobs.edges.session import connect_session
 from tests.stack import TestStack
 
 PROBE = "probe_of_the_index"
-FOUND = f"SELECT kafka_offset FROM ops.quarantine FINAL WHERE source = '{PROBE}' ORDER BY kafka_offset"
+FOUND = f"SELECT kafka_offset, reason FROM ops.quarantine FINAL WHERE source = '{PROBE}' ORDER BY kafka_offset"
 
 
 @pytest.fixture(scope="module")
@@ -37,27 +36,29 @@ def client(stack: TestStack, spark: SparkSession) -> Iterator[Client]:
     client.close()
 
 
-def rejected(spark: SparkSession, at: datetime, offsets: range) -> DataFrame:
+def rejected(spark: SparkSession, reason: str) -> DataFrame:
+    """Three rows of this hour."""
+    at = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
     columns = "stage string, reason string, kafka_topic string, kafka_partition int, kafka_offset bigint"
-    rows = [("silver", "blank", "t", 0, offset, at + timedelta(seconds=offset), at) for offset in offsets]
+    rows = [("silver", reason, "t", 0, n, at + timedelta(seconds=n), at) for n in range(3)]
     return spark.createDataFrame(rows, f"{columns}, append_time timestamp, ingestion_timestamp timestamp")
 
 
-def test_what_lacks_is_indexed_and_what_is_there_stays(spark: SparkSession, client: Client) -> None:
-    hour = datetime.now(UTC).replace(minute=0, second=0, microsecond=0)
-    rows, interval = rejected(spark, hour, range(5)), Interval(hour, hour + timedelta(hours=1))
+def test_the_index_has_each_row_once_with_its_last_reason(
+    stack: TestStack, spark: SparkSession, client: Client
+) -> None:
+    def found() -> list[tuple[int, str]]:
+        return [(row[0], row[1]) for row in client.query(FOUND).result_rows]
 
-    def found() -> list[int]:
-        return [row[0] for row in client.query(FOUND).result_rows]
-
-    catch_up(client, PROBE, interval, rows, 5)
-    assert found() == [0, 1, 2, 3, 4]
-    client.command(
-        f"ALTER TABLE ops.quarantine DELETE WHERE source = '{PROBE}' AND kafka_offset = 3 SETTINGS mutations_sync = 2"
+    index_rejected(stack.settings, PROBE, rejected(spark, "blank"))
+    index_rejected(stack.settings, PROBE, rejected(spark, "blank"))
+    assert found() == [(n, "blank") for n in range(3)]
+    lost = (
+        f"ALTER TABLE ops.quarantine DELETE WHERE source = '{PROBE}' AND kafka_offset = 1 SETTINGS mutations_sync = 2"
     )
-    catch_up(client, PROBE, interval, rows, 5)
-    assert found() == [0, 1, 2, 3, 4]
-    catch_up(client, PROBE, interval, rejected(spark, hour, range(5, 9)), 5)
-    assert found() == [0, 1, 2, 3, 4]
-    catch_up(client, PROBE, Interval(hour - timedelta(hours=1), hour), rejected(spark, hour, range(-3, 0)), 3)
-    assert found() == [-3, -2, -1, 0, 1, 2, 3, 4]
+    client.command(lost)
+    assert len(found()) == 2
+    index_rejected(stack.settings, PROBE, rejected(spark, "blank"))
+    assert found() == [(n, "blank") for n in range(3)], "ClickHouse knows the block, and has lost a row of it"
+    index_rejected(stack.settings, PROBE, rejected(spark, "too old"))
+    assert found() == [(n, "too old") for n in range(3)]

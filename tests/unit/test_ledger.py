@@ -8,6 +8,7 @@ import pytest
 
 from millrace.control.ledger import Copy, Entry
 from millrace.intervals import Interval
+from spark_jobs.ledger import told
 
 HOUR = datetime(2026, 1, 2, 10, tzinfo=UTC)
 
@@ -76,3 +77,19 @@ def test_an_entry_knows_its_interval():
 
 def test_what_kafka_has_deleted_is_not_held_against_the_interval():
     assert entry(kafka_acked=None).balances
+
+
+@pytest.mark.parametrize(
+    ("counts", "speaking"),
+    [
+        ([{}, {}, {}], [0, 1, 2]),
+        ([{"bronze": 8}, {}, {"bronze": 8}], [0, 1]),
+        ([{}, {"silver": 5}, {"silver": 7}], [0, 1, 2]),
+        ([{"bronze": 8}], [0]),
+    ],
+)
+def test_an_interval_that_does_not_balance_speaks_for_its_hours(counts: list[dict[str, int]], speaking: list[int]):
+    """Hours that make up for each other have no other voice; those that balance close what was open."""
+    entries = [entry(**one) for one in counts]
+    assert [entries.index(one) for one in told(entries)] == [entries.index(entries[n]) for n in speaking]
+    assert len(told(entries)) == len(speaking)

@@ -31,7 +31,7 @@ _QUERIES = {
     "millrace_query_silent_seconds": ("silent_seconds", "Seconds since the query's last batch."),
 }
 _INTERVALS = 168
-"""Lines of the ledger that count: a week of hours."""
+"""The newest lines of the ledger count: of one source, a week of hours."""
 
 
 def exposition(settings: Settings) -> bytes:

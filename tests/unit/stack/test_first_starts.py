@@ -40,6 +40,15 @@ def test_who_comes_second_waits_and_says_for_whom(stack: Stack) -> None:
     assert entered.is_set()
 
 
+def test_who_waits_no_longer_goes_on_beside_the_other(stack: Stack) -> None:
+    said = StringIO()
+    with turn(stack, "up", Console(file=StringIO())):
+        with turn(stack, "down", Console(file=said, width=200), patience=0.5):
+            assert f"`make up` (pid {os.getpid()}) takes long: going on beside it" in said.getvalue()
+        with turn(stack, "down", Console(file=(again := StringIO()), width=200), patience=0.5):
+            assert "`make up`" in again.getvalue(), "who only passes by does not take the holder's name away"
+
+
 @pytest.mark.parametrize("time", range(20))
 def test_two_first_starts_make_one_set_of_secrets(time: int, tmp_path: Path) -> None:
     read, together = [], Barrier(8)
@@ -69,13 +78,19 @@ def running(program: str, *options: str) -> Iterator[int]:
 
 @pytest.mark.parametrize(
     ("program", "serves", "stays"),
-    [("/bin/postgres", "data", True), ("/bin/postgres", "other", False), ("/bin/vi", "data", False)],
+    [
+        ("/bin/postgres", "data", True),
+        ("/bin/postgres", "link", True),
+        ("/bin/postgres", "other", False),
+        ("/bin/vi", "data", False),
+    ],
 )
 def test_a_lock_stays_where_a_server_of_the_folder_holds_it(
     program: str, serves: str, stays: bool, tmp_path: Path
 ) -> None:
     data = tmp_path / "data"
     data.mkdir()
+    (tmp_path / "link").symlink_to(data)
     with running(program, "-D", str(tmp_path / serves)) as pid:
         (data / "postmaster.pid").write_text(f"{pid}\n{data}\n")
         drop_stale_lock(data)
