@@ -127,12 +127,6 @@ def _bounds(consumer: Consumer, source: Source, interval: Interval) -> dict[int,
     return {p: (starts[p], ends[p]) for p in starts}
 
 
-def offsets_at(settings: Settings, topic: str, moment: datetime) -> dict[int, int]:
-    """Per partition, the offset of the first record at hand that was appended at or after `moment`, else the end."""
-    with _reader(settings) as consumer:
-        return _offsets_at(consumer, _partitions(consumer, topic), moment)
-
-
 def offset_bounds(settings: Settings, topic: str) -> dict[int, tuple[int, int]]:
     """The first offset that Kafka still has and the end, per partition. Raises TransientError without an answer."""
     with _reader(settings) as consumer:

@@ -32,7 +32,9 @@ def deploy(settings: Settings, catalog: Catalog) -> Refused:
     with connect_postgres(settings) as conn:
         apply_schema(conn)
         deploy_topics(settings, catalog)
-        refused = deploy_subjects(settings, catalog) | deploy_tables(settings, catalog)
+        refused: Refused = {}
+        deploy_subjects(settings, catalog, refused)
+        refused |= deploy_tables(settings, catalog)
         alive = read_group(conn, names.STREAM_GROUP).alive
         return deploy_realtime(settings, catalog, lambda _: alive) | refused
 
@@ -43,9 +45,12 @@ def deploy_topics(settings: Settings, catalog: Catalog) -> None:
         log.info("created topic %s", name)
 
 
-def deploy_subjects(settings: Settings, catalog: Catalog) -> Refused:
-    """Register every source's schema, so that producers find it."""
-    return _for_each(catalog.sources, lambda source: register(settings, source))
+def deploy_subjects(settings: Settings, catalog: Catalog, refused: Refused) -> None:
+    """Register every source's schema, so that producers find it; `refused` gets those that the registry will not have.
+
+    It keeps them where the registry goes away meanwhile, for which TransientError is raised.
+    """
+    _for_each(catalog.sources, lambda source: register(settings, source), refused)
 
 
 def deploy_tables(settings: Settings, catalog: Catalog) -> Refused:
@@ -80,9 +85,9 @@ def deploy_realtime(settings: Settings, catalog: Catalog, is_written: Callable[[
     return _for_each(catalog.sources, build)
 
 
-def _for_each(sources: Iterable[Source], work: Callable[[Source], object]) -> Refused:
-    """Do `work` for every source that is not refused for a reason that stays."""
-    refused: Refused = {}
+def _for_each(sources: Iterable[Source], work: Callable[[Source], object], refused: Refused | None = None) -> Refused:
+    """Do `work` for every source; those that are refused for a reason that stays, added to `refused` as they come."""
+    refused = {} if refused is None else refused
     for source in sources:
         try:
             work(source)

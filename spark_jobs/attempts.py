@@ -9,6 +9,8 @@ from spark_jobs.edges.passing import cause, passes
 
 log = logging.getLogger(__name__)
 _FIRST_WAIT, _LONGEST_WAIT = 1.0, 15.0
+_DOUBLED = 20
+"""Times at most: a float ends somewhere, an outage may not."""
 SET_APART = 300.0
 """Longest wait of what fails for a lasting reason: each attempt of a query reads what it could not digest once more."""
 
@@ -26,7 +28,7 @@ class Attempt:
 
     def failed(self, longest: float = _LONGEST_WAIT) -> float:
         """Count a failure; the seconds until the next attempt, `longest` at most."""
-        wait = min(_FIRST_WAIT * 2.0**self.failures, longest)
+        wait = min(_FIRST_WAIT * 2.0 ** min(self.failures, _DOUBLED), longest)
         self.failures += 1
         self.not_before = time.monotonic() + wait
         return wait

@@ -8,6 +8,7 @@ from pyspark.sql import DataFrame, Observation, functions as F
 from pyspark.sql.streaming.query import StreamingQuery
 
 from millrace import names
+from millrace.completeness import offset_bounds
 from millrace.contracts.columns import bronze_columns
 from millrace.contracts.source import Source
 from millrace.control.offsets import commit_offsets, committed_offsets, set_back_offsets
@@ -17,7 +18,7 @@ from spark_jobs.edges.checkpoints import Checkpoint, Offsets
 from spark_jobs.edges.kafka_records import read_records
 from spark_jobs.edges.overlap import Overlap
 from spark_jobs.edges.quarantine import Quarantine
-from spark_jobs.edges.rollback import restored, set_aside_empty_commits, well_before_the_end
+from spark_jobs.edges.rollback import lost_commits, restored, set_aside_empty_commits, well_before_the_end
 from spark_jobs.edges.upkeep import Upkeep
 from spark_jobs.edges.writer_schemas import refuse_new_schemas, writer_schemas
 from spark_jobs.stream_app import PLAN_ONCE, QuerySpec, StreamApp
@@ -38,12 +39,13 @@ def landing(app: StreamApp, source: Source) -> QuerySpec:
 
 def _start(app: StreamApp, source: Source) -> StreamingQuery:
     query = names.landing_query(source.name)
-    cut = [name for path in _tables(app, source) for name in set_aside_empty_commits(path)]
+    for path in _tables(app, source):
+        set_aside_empty_commits(path)
     _create_tables(app, source)
     checkpoint = app.checkpoint(query)
     checkpoint.set_aside_if_torn()
     checkpoint.set_aside_if_older(lambda i: last_batch(app.spark, _tables(app, source), application_id(query, i)))
-    if cut or _went_back(app, source, checkpoint):
+    if _went_back(app, source, checkpoint):
         _set_back(app, source, checkpoint)
     held = positions(app.spark, _tables(app, source), source.topic.name)
     begin = app.begin(query, source, checkpoint, _position(app, source, checkpoint, held))
@@ -141,8 +143,12 @@ def _create_tables(app: StreamApp, source: Source) -> None:
 def _went_back(app: StreamApp, source: Source, checkpoint: Checkpoint) -> bool:
     """Whether bronze was brought back to an older state: each batch, also an empty one, is a transaction in it.
 
-    Of quarantine nothing tells: it knows only the batches that had bad records. The ledger does not balance then.
+    Of quarantine only commits that have lost their content tell: it knows no batches but those with bad records.
+    Where it is restored by itself the ledger does not balance. All of this is there still after a crash in between.
     """
+    since = checkpoint.created() if checkpoint.exists() else None
+    if any(lost_commits(path, since) for path in _tables(app, source)):
+        return True
     bronze, done = app.lake_table("bronze", source.name), checkpoint.last_committed()
     if done is not None:
         last = last_batch(app.spark, [bronze], application_id(names.landing_query(source.name), checkpoint.identity()))
@@ -161,7 +167,13 @@ def _set_back(app: StreamApp, source: Source, checkpoint: Checkpoint) -> None:
     """
     query, whole = names.landing_query(source.name), app.fence.run(lambda conn: committed_offsets(conn, source.name))
     lasting = well_before_the_end(app.spark, app.lake_table("bronze", source.name), source.topic.name)
-    begin = {p: min(at, whole[p]) for p, at in lasting.items() if p in whole}
+    bounds = offset_bounds(app.settings, source.topic.name)
+    # What Kafka has forgotten, and bronze holds up to its end, is not lost.
+    begin = {
+        p: max(min(at, whole[p]), min(bounds[p][0], end))
+        for p, (at, end) in lasting.items()
+        if p in whole and p in bounds
+    }
     log.error("%s begins again at %s, and leaves out what the lake still holds", query, begin or "the beginning")
     app.patience.call(
         query, "PostgreSQL", lambda: app.fence.run(lambda conn: set_back_offsets(conn, source.name, begin))

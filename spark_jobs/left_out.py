@@ -1,7 +1,7 @@
 """Sources and stream models that cannot run for their contracts: told like queries that fail, and in nobody's way."""
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 from pyspark.sql.streaming.query import StreamingQuery
@@ -11,11 +11,15 @@ from millrace.contracts.problem import ContractError, Problem
 from spark_jobs.stream_app import QuerySpec
 
 
-def left_out(problems: Iterable[Problem], project_dir: Path) -> list[QuerySpec]:
-    """A query for each, whose start says what is wrong; a driver that can run it follows once the file is mended."""
+def left_out(problems: Iterable[Problem], project_dir: Path, taken: Collection[str]) -> list[QuerySpec]:
+    """A query for each, whose start says what is wrong; a driver that can run it follows once the file is mended.
+
+    None where another has the name already: it is that one's, and the log has the problem.
+    """
     found: dict[str, list[Problem]] = defaultdict(list)
     for problem in problems:
-        if query := _query(problem.path.relative_to(project_dir).parts):
+        query = _query(problem.path.relative_to(project_dir).parts)
+        if query and query not in taken:
             found[query].append(problem)
     return [_refusing(query, of, project_dir) for query, of in found.items()]
 

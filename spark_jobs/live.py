@@ -3,22 +3,19 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
 from pyspark.sql.streaming.query import StreamingQuery
 
 from millrace import names
-from millrace.alerting import alert
-from millrace.completeness import offsets_at
 from millrace.contracts.source import Source
-from spark_jobs.edges.checkpoints import Checkpoint
 from spark_jobs.edges.collected import collected
 from spark_jobs.edges.kafka_records import read_records
 from spark_jobs.edges.live_table import LiveTable, in_order, next_offsets
 from spark_jobs.edges.writer_schemas import refuse_new_schemas, writer_schemas
 from spark_jobs.id_window import IdWindow
+from spark_jobs.live_loss import begin_anew_if_lost
 from spark_jobs.stream_app import PLAN_ONCE, QuerySpec, StreamApp
 from spark_jobs.transforms.decode import decode
 from spark_jobs.transforms.live_rows import GOOD, live_rows
@@ -38,10 +35,7 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
     checkpoint.set_aside_if_torn()
     table = LiveTable(app.clickhouse, source)
     checkpoint.set_aside_if_older(table.last_batch)
-    if _has_lost_its_rows(app, source, table, checkpoint):
-        _tell_of_loss(app, source)
-        table.empty_fed(model for model in app.catalog.realtime if source.name in model.inputs)
-        checkpoint.set_aside()
+    begin_anew_if_lost(app, source, table, checkpoint)
     position = checkpoint.position() if checkpoint.exists() else next_offsets(app.clickhouse, source)
     begin = app.begin(query, source, checkpoint, position)
     pace = app.pace(query)
@@ -61,27 +55,6 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
         checkpoint=checkpoint,
         trigger_ms=app.settings.live_trigger_ms,
         mode="append",
-    )
-
-
-def _has_lost_its_rows(app: StreamApp, source: Source, table: LiveTable, checkpoint: Checkpoint) -> bool:
-    """True when the table is empty, though what the query has read is younger than what the table forgets."""
-    if not checkpoint.exists() or not table.is_empty():
-        return False
-    kept = offsets_at(app.settings, source.topic.name, datetime.now(UTC) - source.live_retention)
-    position = checkpoint.position()
-    return any(position.get(partition, 0) > first for partition, first in kept.items())
-
-
-def _tell_of_loss(app: StreamApp, source: Source) -> None:
-    log.error("%s: its table is empty; it begins anew with what Kafka still has", names.live_query(source.name))
-    alert(
-        app.settings,
-        kind="live_table_lost",
-        subject=source.name,
-        message=f"{names.LIVE}.{source.name} was found empty; it, and the real-time models that it feeds, are filled "
-        "anew with what Kafka still has",
-        severity="warning",
     )
 
 

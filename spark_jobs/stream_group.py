@@ -39,7 +39,8 @@ def main(group: str) -> None:
         app = application(settings, catalog, heartbeat)
         topics = Prerequisite("Kafka", lambda _: prepare_topics(app))
         tables = Prerequisite("ClickHouse", lambda running: prepare_tables(app, running))
-        specs = [*queries(app), *left_out(problems, settings.project_dir)]
+        specs = queries(app)
+        specs += left_out(problems, settings.project_dir, taken={spec.name for spec in specs})
         supervisor = Supervisor(app, specs, topics, tables)
         supervisor.run_until_drained()
         app.spark.stop()
@@ -48,11 +49,12 @@ def main(group: str) -> None:
 def prepare_topics(app: StreamApp) -> Refused:
     """Topics, and the schemas beside them; a registry that is away holds up nobody who reads JSON."""
     deploy_topics(app.settings, app.catalog)
+    refused: Refused = {}
     try:
-        return deploy_subjects(app.settings, app.catalog)
+        deploy_subjects(app.settings, app.catalog, refused)
     except TransientError as error:
         log.warning("schemas are not registered: %s", error)
-        return {}
+    return refused
 
 
 def application(settings: Settings, catalog: Catalog, heartbeat: Heartbeat) -> StreamApp:

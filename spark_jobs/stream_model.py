@@ -49,9 +49,10 @@ def _start(app: StreamApp, model: StreamModel) -> StreamingQuery:
     rows.createOrReplaceTempView(source.name)
     results = app.spark.sql(model.sql).transform(portable)
     batches = ModelBatches(app, source, model, results)
-    if batches.table.create(results.schema) and checkpoint.exists():
+    if checkpoint.exists() and not batches.table.is_there(results.schema):
         log.error("%s: its table is gone; it begins anew with what its live table still has", model.name)
-        checkpoint.set_aside()
+        checkpoint.set_aside()  # before there is a table that says nothing of that
+    batches.table.create(results.schema)
     return app.start(
         names.stream_query(model.name),
         results,

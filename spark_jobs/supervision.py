@@ -51,15 +51,16 @@ class Supervisor:
     alerts: QueryAlerts = field(init=False)
 
     def __post_init__(self) -> None:
-        self.alerts = QueryAlerts(self.app.fence)
+        subjects = {spec.name for spec in self.specs} | {self.topics.service, self.tables.service}
+        self.alerts = QueryAlerts(self.app.fence, frozenset(subjects))
 
     def run_until_drained(self) -> None:
         """Follow the wish, until it is to drain. An error that leaves nothing to land is raised, and stops all."""
         try:
             self._follow()
         finally:
-            self.alerts.tell()
             self.stop_all("draining")
+            self.alerts.tell()
 
     def _follow(self) -> None:
         while self.app.heartbeat.desired != "drained":

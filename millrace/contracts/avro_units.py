@@ -19,7 +19,7 @@ def other_units(writer: str, reader: str) -> str | None:
 
 def _named(part: Any) -> Iterator[tuple[str, Any]]:
     """Every type of a schema that has a name, wherever it is declared."""
-    if isinstance(part, dict) and part.get("type") in ("record", "enum", "fixed"):
+    if isinstance(part, dict) and "name" in part and part.get("type") in ("record", "enum", "fixed"):
         yield part["name"], part
     for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
         yield from _named(inner)
@@ -52,5 +52,6 @@ def _bare(kind: Any, named: Named) -> dict[str, Any]:
 
 
 def _unit(kind: dict[str, Any]) -> str | None:
-    logical = kind.get("logicalType")
+    """A local time has the numbers of one with a zone."""
+    logical = str(kind.get("logicalType") or "").removeprefix("local-") or None
     return f"decimal of scale {kind.get('scale', 0)}" if logical == "decimal" else logical

@@ -8,9 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace import names
-from millrace.clickhouse.realtime import tables_of
 from millrace.contracts.columns import EVENT_TIME
-from millrace.contracts.model import RealtimeModel
 from millrace.contracts.source import Source
 from spark_jobs.edges.clients import Clients
 from spark_jobs.id_window import Longs
@@ -91,10 +89,28 @@ class LiveTable:
     def is_empty(self) -> bool:
         return not self._clickhouse.mine().query(f"SELECT 1 FROM {self._table} LIMIT 1").result_rows
 
-    def empty_fed(self, models: Iterable[RealtimeModel]) -> None:
-        """Empty what is fed from the table: it is fed again with all that the table is filled with."""
-        for model in models:
-            self._clickhouse.mine().command(f"TRUNCATE TABLE {tables_of(model).state}")
+    def empty_fed(self, stamp: str) -> list[str]:
+        """Empty the aggregates that are fed from the table, by whatever model; the names of what was kept of each.
+
+        ClickHouse says which those are: a model whose file is broken just now is fed all the same.
+        """
+        client, suffix = self._clickhouse.mine(), names.realtime_feed("")
+        rows = client.query(
+            "SELECT arrayJoin(dependencies_table) FROM system.tables WHERE database = %(d)s AND name = %(n)s",
+            parameters={"d": names.LIVE, "n": self._name},
+        ).result_rows
+        states = sorted(names.realtime_state(feed.removesuffix(suffix)) for (feed,) in rows if feed.endswith(suffix))
+        return [copy for state in states if (copy := self._emptied(state, f"{state}_{stamp}"))]
+
+    def _emptied(self, state: str, copy: str) -> str | None:
+        """Move the rows of one into a copy; None where it has none."""
+        client, held, kept = self._clickhouse.mine(), f"{names.REALTIME}.`{state}`", f"{names.REALTIME}.`{copy}`"
+        if not client.query(f"SELECT 1 FROM {held} LIMIT 1").result_rows:
+            return None
+        client.command(f"CREATE TABLE IF NOT EXISTS {kept} AS {held}")
+        client.command(f"INSERT INTO {kept} SELECT * FROM {held}")
+        client.command(f"TRUNCATE TABLE {held}")
+        return f"{names.REALTIME}.{copy}"
 
     def recent(self, checkpoint: str, before_batch: int) -> pa.Table:
         """What `ids_and_times` asks for, of what the last lateness windows hold, without the batch that comes again.

@@ -33,17 +33,22 @@ class ModelTable:
         self._rows = f"{names.REALTIME}.`{names.stream_rows(model.name)}`"
         self._view = f"{names.REALTIME}.`{model.name}`"
 
-    def create(self, schema: StructType) -> bool:
-        """Create table and view; where the model's columns have changed, anew. True when the table is a new one."""
+    def is_there(self, schema: StructType) -> bool:
+        """Whether there is a table with just these columns."""
+        return self._existing() == table_columns(self._model, schema)
+
+    def create(self, schema: StructType) -> None:
+        """Create table and view; where the model's columns have changed, anew."""
         columns = table_columns(self._model, schema)
-        client = self._clickhouse.mine()
-        existing = columns_of(client, names.REALTIME, names.stream_rows(self._model.name))
+        client, existing = self._clickhouse.mine(), self._existing()
         if existing and existing != columns:
             client.command(f"DROP TABLE {self._rows} SYNC")
         client.command(rows_ddl(self._model, columns))
         shown = ", ".join(f"`{name}`" for name in columns if name != _VERSION)
         client.command(f"CREATE OR REPLACE VIEW {self._view} AS SELECT {shown} FROM {self._rows} FINAL")
-        return existing != columns
+
+    def _existing(self) -> dict[str, str]:
+        return columns_of(self._clickhouse.mine(), names.REALTIME, names.stream_rows(self._model.name))
 
     def generation(self, epoch: int) -> int:
         """The lease's epoch, or more: no less than one above whatever the table holds.

@@ -17,10 +17,11 @@ _MOST = 10_000
 
 @dataclass
 class QueryAlerts:
-    """What failed for a lasting reason, and what works again. The alerts of an earlier driver count as ours: a mended
-    model starts with a new one."""
+    """What failed for a lasting reason, and what works again. The alerts of an earlier driver of the group count as
+    ours: a mended model starts with a new one. What is no `subjects` of ours is gone, and fails no more."""
 
     fence: Fence
+    subjects: frozenset[str]
     _open: set[str] | None = None
     """None until the control plane has said which are open."""
     _untold: dict[str, str | None] = field(default_factory=dict)
@@ -48,16 +49,25 @@ class QueryAlerts:
 
     def _tell(self, conn: Connection) -> None:
         if self._open is None:
-            self._open = {alert.subject for alert in open_alerts(conn, "query_failed", _MOST)}
+            ours = (a for a in open_alerts(conn, "query_failed", _MOST) if a.run_id == self._group)
+            self._open = {alert.subject for alert in ours}
+            for gone in self._open - self.subjects:
+                self._untold.setdefault(gone, None)
         for subject, message in list(self._untold.items()):
-            if _told(conn, subject, message):
+            if self._told(conn, subject, message):
                 del self._untold[subject]
                 self._open = self._open - {subject} if message is None else self._open | {subject}
         if self._untold:
             raise TransientError(f"PostgreSQL did not take those of {', '.join(self._untold)}")
 
+    def _told(self, conn: Connection, subject: str, message: str | None) -> bool:
+        if message is None:
+            by = f"the stream group: it {'runs again' if subject in self.subjects else 'is gone'}"
+            return resolve_alerts(conn, "query_failed", subject, by) is not None
+        return raise_alert(
+            conn, kind="query_failed", subject=subject, message=message, severity="critical", run_id=self._group
+        )
 
-def _told(conn: Connection, subject: str, message: str | None) -> bool:
-    if message is None:
-        return resolve_alerts(conn, "query_failed", subject, "the stream group: it runs again") is not None
-    return raise_alert(conn, kind="query_failed", subject=subject, message=message, severity="critical")
+    @property
+    def _group(self) -> str:
+        return self.fence.lease.group

@@ -5,6 +5,7 @@ import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from itertools import repeat
 from pathlib import Path
 from threading import Event
@@ -20,7 +21,7 @@ from spark_jobs.edges.bronze_tables import append_once, last_batch, shorten_log,
 from spark_jobs.edges.conf import spark_conf
 from spark_jobs.edges.health import Health
 from spark_jobs.edges.patience import Patience
-from spark_jobs.edges.rollback import restored, set_aside_empty_commits, well_before_the_end
+from spark_jobs.edges.rollback import lost_commits, restored, set_aside_empty_commits, well_before_the_end
 
 WRITERS, BATCHES, ROWS = 3, 4, 10
 TABLE = "table"
@@ -99,14 +100,16 @@ def gone_back(spark: SparkSession, table: Path) -> dict[str, object]:
 
     for batch, condition in enumerate(("kafka_offset < 10", "false", "kafka_offset >= 10")):
         append(batch, condition)
-    begin, moved = well_before_the_end(spark, path, "t"), [empty_two(), set_aside_empty_commits(path)]
+    begin, lost = well_before_the_end(spark, path, "t"), [lost_commits(path, None)]
+    moved = [empty_two(), set_aside_empty_commits(path)]
+    lost += [lost_commits(path, None), lost_commits(path, datetime.now(UTC))]
     look()
     append(1, "false")
     append(2, "kafka_offset >= 10")
     spark.sql(f"RESTORE TABLE {lake.table(path)} TO VERSION AS OF 2").collect()  # Delta writes a checkpoint of it
     look()
     append(3, "kafka_offset >= 10")
-    return {"states": states, "begin": begin, "moved": [*moved, empty_two()]}
+    return {"states": states, "begin": begin, "lost": lost, "moved": [*moved, empty_two()]}
 
 
 def names_of(log: Path) -> list[str]:

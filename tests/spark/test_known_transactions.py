@@ -69,7 +69,13 @@ def test_commits_without_content_are_set_aside_once_unless_a_checkpoint_has_it(r
     assert all(".aside-" in name for name in of_the_last)
 
 
-def test_what_went_back_is_filled_from_an_hour_before_its_end(raced: Path) -> None:
-    """Of twenty records, ten minutes apart and in turn of two partitions."""
+def test_that_commits_were_lost_is_known_until_there_is_a_younger_checkpoint(raced: Path) -> None:
+    """Before, after, and after it of a checkpoint that came later."""
     result: dict[str, Any] = json.loads((raced / "result.json").read_text())
-    assert result["begin"] == {"0": 12, "1": 13}
+    assert result["lost"] == [False, True, False]
+
+
+def test_what_went_back_is_filled_from_an_hour_before_its_end(raced: Path) -> None:
+    """Of twenty records, ten minutes apart and in turn of two partitions: where that is, and the end."""
+    result: dict[str, Any] = json.loads((raced / "result.json").read_text())
+    assert result["begin"] == {"0": [12, 19], "1": [13, 20]}

@@ -28,6 +28,7 @@ def schema(kind: Any, **more: Any) -> str:
         (["null", MICROS], MICROS),
         ("long", MICROS),
         (MICROS, "long"),
+        ({"type": "long", "logicalType": "local-timestamp-micros"}, MICROS),
         ("int", "long"),
         (decimal(2, 12), decimal(2)),
         (POINT, ["null", POINT]),

@@ -47,10 +47,16 @@ def test_a_broken_source_is_left_out_alone_with_what_reads_it(project: Path, fil
     assert {source.name for source in catalog.sources} == {"stops", "clicks"}
     assert [model.name for model in catalog.streams] == ["stops_now"]
     assert {source.name for source in healthy_catalog(project).sources} == {"clicks"}, "batch leaves the domain out"
-    [spec] = left_out(problems, project)
+    [spec] = left_out(problems, project, taken=())
     assert (spec.name, spec.keeps_the_lake) == ("landing.trips", True)
     with pytest.raises(ContractError, match=rf"sources/travel/trips/{file}:1: found"):
         spec.start()
+
+
+def test_a_name_that_another_source_has_is_that_ones(project: Path) -> None:
+    (project / "sources/travel/trips/source.yaml").write_text("{")
+    _, problems = streamable(project)
+    assert left_out(problems, project, taken={"landing.trips"}) == []
 
 
 def test_a_broken_model_is_left_out_alone(project: Path) -> None:
@@ -58,7 +64,7 @@ def test_a_broken_model_is_left_out_alone(project: Path) -> None:
     catalog, problems = streamable(project)
     assert len(catalog.sources) == 3
     assert [model.name for model in catalog.streams] == ["stops_now"]
-    [spec] = left_out(problems, project)
+    [spec] = left_out(problems, project, taken=())
     assert (spec.name, spec.keeps_the_lake) == ("stream.trips_now", False)
 
 
