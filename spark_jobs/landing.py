@@ -39,13 +39,12 @@ def landing(app: StreamApp, source: Source) -> QuerySpec:
 
 def _start(app: StreamApp, source: Source) -> StreamingQuery:
     query = names.landing_query(source.name)
-    for path in _tables(app, source):
-        set_aside_empty_commits(path)
+    cut = [name for path in _tables(app, source) for name in set_aside_empty_commits(path)]
     _create_tables(app, source)
     checkpoint = app.checkpoint(query)
     checkpoint.set_aside_if_torn()
     checkpoint.set_aside_if_older(lambda i: last_batch(app.spark, _tables(app, source), application_id(query, i)))
-    if _went_back(app, source, checkpoint):
+    if cut or _went_back(app, source, checkpoint):  # asked again after a crash in between
         _set_back(app, source, checkpoint)
     held = positions(app.spark, _tables(app, source), source.topic.name)
     begin = app.begin(query, source, checkpoint, _position(app, source, checkpoint, held))
@@ -144,7 +143,7 @@ def _went_back(app: StreamApp, source: Source, checkpoint: Checkpoint) -> bool:
     """Whether bronze was brought back to an older state: each batch, also an empty one, is a transaction in it.
 
     Of quarantine only commits that have lost their content tell: it knows no batches but those with bad records.
-    Where it is restored by itself the ledger does not balance. All of this is there still after a crash in between.
+    Where it is restored by itself the ledger does not balance.
     """
     since = checkpoint.created() if checkpoint.exists() else None
     if any(lost_commits(path, since) for path in _tables(app, source)):

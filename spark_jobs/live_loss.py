@@ -7,6 +7,7 @@ from pyspark.sql import functions as F
 
 from millrace import names
 from millrace.alerting import alert
+from millrace.completeness import offset_bounds
 from millrace.contracts.source import Source
 from spark_jobs.edges import lake
 from spark_jobs.edges.bronze_tables import at_or_after
@@ -27,7 +28,7 @@ def begin_anew_if_lost(app: StreamApp, source: Source, table: LiveTable, checkpo
         return
     log.error("%s: its table is empty; it begins anew with what Kafka still has", names.live_query(source.name))
     app.fence.verify()
-    copies = table.empty_fed(f"{datetime.now(UTC):%Y%m%dT%H%M%S}")
+    copies = table.empty_fed(checkpoint.identity()[:8])
     alert(
         app.settings,
         kind="live_table_lost",
@@ -40,11 +41,15 @@ def begin_anew_if_lost(app: StreamApp, source: Source, table: LiveTable, checkpo
 
 
 def _took_rows(app: StreamApp, source: Source, position: Offsets) -> bool:
-    """Whether the table had rows that it would still hold: bronze has some, that young, that live has read too."""
+    """Whether the table had rows that it would still hold, and can have again.
+
+    Bronze has some, that young, which live has read too, and so has Kafka.
+    """
     bronze = lake.read(app.spark, app.lake_table("bronze", source.name))
     if bronze is None:
         return False
     since = datetime.now(UTC) - source.live_retention
     young = f"append_hour >= date_trunc('HOUR', {lake.timestamp(since)}) AND append_time >= {lake.timestamp(since)}"
-    of_topic = F.col("kafka_topic") == source.topic.name
-    return not bronze.where(young).where(of_topic & ~at_or_after(position)).isEmpty()
+    first = {p: start for p, (start, _) in offset_bounds(app.settings, source.topic.name).items()}
+    read = (F.col("kafka_topic") == source.topic.name) & ~at_or_after(position)
+    return not bronze.where(young).where(read & at_or_after(first)).isEmpty()

@@ -24,9 +24,9 @@ from millrace.settings import ROOT
 
 DEPLOY, LAKE_TABLES, STREAMS, FIRST_RUN = "deploy", "lake-tables", "streams", "first-run"
 MOST_STARTS = 4
+"""Starts of a part after which waiting for it is given up."""
 PATIENCE = 60.0
 """Seconds after which `down` no longer waits for a command that hangs."""
-"""Starts of a part after which waiting for it is given up."""
 USED_BY_STREAMS = ("postgres", "kafka", "registry", "clickhouse")
 
 

@@ -119,8 +119,11 @@ def _serves(pid: int, data: Path) -> bool:
 
 
 def _is(path: Path, folder: Path) -> bool:
-    """Whether the two are one folder, by whatever path."""
-    return path.exists() and path.samefile(folder)
+    """Whether the two are one folder, by whatever path; what we may not look at is not ours."""
+    try:
+        return path.samefile(folder)
+    except OSError:
+        return False
 
 
 def _initialise(settings: Settings, data: Path) -> None:

@@ -83,6 +83,8 @@ class Checkpoint:
         begun, done = max(self._batches("offsets"), default=-1), max(self._batches("commits"), default=-1)
         if done > begun:
             return f"batch {done} is committed, and has no offsets"
+        if begun >= 0 and not self._there("metadata"):
+            return "it does not say whose it is"
         for name in self._read_at_start(begun, done):
             try:
                 self._parse(name)

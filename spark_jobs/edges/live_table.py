@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from millrace import names
+from millrace.clickhouse.client import columns_of
 from millrace.contracts.columns import EVENT_TIME
 from millrace.contracts.source import Source
 from spark_jobs.edges.clients import Clients
@@ -89,28 +90,36 @@ class LiveTable:
     def is_empty(self) -> bool:
         return not self._clickhouse.mine().query(f"SELECT 1 FROM {self._table} LIMIT 1").result_rows
 
-    def empty_fed(self, stamp: str) -> list[str]:
-        """Empty the aggregates that are fed from the table, by whatever model; the names of what was kept of each.
+    def empty_fed(self, mark: str) -> list[str]:
+        """Empty the aggregates that are fed from the table; gives the names under which what they held is kept.
 
-        ClickHouse says which those are: a model whose file is broken just now is fed all the same.
+        ClickHouse says which those are: a model whose file is broken just now is fed all the same. With the same `mark`
+        it may be repeated.
         """
-        client, suffix = self._clickhouse.mine(), names.realtime_feed("")
-        rows = client.query(
-            "SELECT arrayJoin(dependencies_table) FROM system.tables WHERE database = %(d)s AND name = %(n)s",
-            parameters={"d": names.LIVE, "n": self._name},
-        ).result_rows
-        states = sorted(names.realtime_state(feed.removesuffix(suffix)) for (feed,) in rows if feed.endswith(suffix))
-        return [copy for state in states if (copy := self._emptied(state, f"{state}_{stamp}"))]
+        rows = (
+            self._clickhouse.mine()
+            .query(
+                """SELECT feed.2 FROM (SELECT arrayJoin(arrayZip(dependencies_database, dependencies_table)) AS feed
+               FROM system.tables WHERE database = %(d)s AND name = %(n)s) WHERE feed.1 = %(r)s""",
+                parameters={"d": names.LIVE, "n": self._name, "r": names.REALTIME},
+            )
+            .result_rows
+        )
+        feeds, suffix = sorted(feed for (feed,) in rows), names.realtime_feed("")
+        states = [names.realtime_state(feed.removesuffix(suffix)) for feed in feeds if feed.endswith(suffix)]
+        kept = [self._emptied(state, f"{state}_{mark}") for state in states if self._is_there(state)]
+        return [name for name in kept if name]
 
     def _emptied(self, state: str, copy: str) -> str | None:
-        """Move the rows of one into a copy; None where it has none."""
+        """Change places with an empty table, in one step; None where there was nothing to keep."""
         client, held, kept = self._clickhouse.mine(), f"{names.REALTIME}.`{state}`", f"{names.REALTIME}.`{copy}`"
-        if not client.query(f"SELECT 1 FROM {held} LIMIT 1").result_rows:
-            return None
-        client.command(f"CREATE TABLE IF NOT EXISTS {kept} AS {held}")
-        client.command(f"INSERT INTO {kept} SELECT * FROM {held}")
-        client.command(f"TRUNCATE TABLE {held}")
-        return f"{names.REALTIME}.{copy}"
+        if client.query(f"SELECT 1 FROM {held} LIMIT 1").result_rows:
+            client.command(f"CREATE TABLE IF NOT EXISTS {kept} AS {held}")
+            client.command(f"EXCHANGE TABLES {held} AND {kept}")
+        return f"{names.REALTIME}.{copy}" if self._is_there(copy) else None
+
+    def _is_there(self, table: str) -> bool:
+        return bool(columns_of(self._clickhouse.mine(), names.REALTIME, table))
 
     def recent(self, checkpoint: str, before_batch: int) -> pa.Table:
         """What `ids_and_times` asks for, of what the last lateness windows hold, without the batch that comes again.

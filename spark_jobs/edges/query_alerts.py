@@ -49,7 +49,7 @@ class QueryAlerts:
 
     def _tell(self, conn: Connection) -> None:
         if self._open is None:
-            ours = (a for a in open_alerts(conn, "query_failed", _MOST) if a.run_id == self._group)
+            ours = (a for a in open_alerts(conn, "query_failed", _MOST) if a.run_id in (None, self._group))
             self._open = {alert.subject for alert in ours}
             for gone in self._open - self.subjects:
                 self._untold.setdefault(gone, None)

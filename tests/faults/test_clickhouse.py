@@ -138,13 +138,20 @@ def test_its_tables_are_gone(bench: Bench) -> None:
 
 
 def test_its_live_table_alone_is_gone(bench: Bench) -> None:
-    """What the table fed has its sums still: it is emptied, and fed anew."""
+    """What the table fed has its sums still: it is emptied, and fed anew. A view of somebody's own is left alone."""
+    live, settings = f"{names.LIVE}.{bench.lab.source}", bench.lab.settings
+    clickhouse_write(settings, "CREATE DATABASE IF NOT EXISTS somebody")
+    clickhouse_write(settings, f"CREATE MATERIALIZED VIEW somebody.own_mv ENGINE = Memory AS SELECT 1 AS x FROM {live}")
     bench.load.flow(100)
-    clickhouse_write(bench.lab.settings, f"DROP TABLE {names.LIVE}.{bench.lab.source} SYNC")
+    clickhouse_write(settings, f"DROP TABLE {live} SYNC")
     bench.load.flow(100)
     bench.driver.await_log("its table is empty; it begins anew")
     bench.recover(within=240)
     bench.check()
+    clickhouse_write(settings, "DROP DATABASE somebody SYNC")
+    state = names.realtime_state(f"{bench.lab.source}_counts")
+    kept = f"SELECT total_rows FROM system.tables WHERE database = '{names.REALTIME}' AND startsWith(name, '{state}_')"
+    assert any(row["total_rows"] for row in clickhouse_rows(settings, kept)), "what was held is kept"
 
 
 def test_its_live_table_is_emptied_while_no_driver_runs(
