@@ -14,6 +14,7 @@ from operator import and_, or_
 from pyspark.sql import Column, functions as F
 
 from millrace.contracts.shapes import Shape
+from spark_jobs.transforms.json_nested import is_missing
 
 _NUMBER = r"^-?\d{1,1000}(\.\d{1,1000})?([eE][+-]?\d{1,3})?\z"
 _DECIMAL = re.compile(r"decimal\(\d+,\d+\)")
@@ -48,7 +49,7 @@ def typed(shape: Shape, raw: Column) -> Column:
 
 def fits(shape: Shape, raw: Column) -> Column:
     """True when each decimal in the value is one, or is not there: whether it may be missing is for others to say."""
-    return _each(shape, raw, lambda one, value: _is_missing(value) | typed(one, value).isNotNull(), and_, F.forall)
+    return _each(shape, raw, lambda one, value: is_missing(value) | typed(one, value).isNotNull(), and_, F.forall)
 
 
 def has_double(shape: Shape, raw: Column) -> Column:
@@ -87,7 +88,3 @@ def _each(
     values = raw if shape.column.spark_type.startswith("array") else F.map_values(raw)
     found = of_items(values, lambda one: _each(item, one, check, join, of_items))
     return F.coalesce(found, F.lit(join is and_))
-
-
-def _is_missing(value: Column) -> Column:
-    return value.isNull() | F.is_variant_null(value)

@@ -31,7 +31,7 @@ def fault(source: Source, field: avro.Column, members: Column) -> Column | None:
     shape = next((s for s in nested(source) if s.column.name == field.name), None)
     if shape is None or (inside := _inside(source, shape, members[field.name], "")) is None:
         return None
-    return F.when(~_is_missing(members[field.name]), inside)
+    return F.when(~is_missing(members[field.name]), inside)
 
 
 def unknown_fields(source: Source, members: Column, extra: Column) -> Column | None:
@@ -59,7 +59,7 @@ def _fault(source: Source, shape: Shape, value: Column, path: str) -> Column | N
         return None
     nothing = None if shape.column.nullable else f"{path}: expected {describe(shape.column)}, found nothing"
     otherwise = F.lit(None).cast("string") if inside is None else inside
-    return F.when(_is_missing(value), F.lit(nothing).cast("string")).otherwise(otherwise)
+    return F.when(is_missing(value), F.lit(nothing).cast("string")).otherwise(otherwise)
 
 
 def _inside(source: Source, shape: Shape, value: Column, path: str) -> Column | None:
@@ -133,7 +133,8 @@ def _unknown_of_record(shape: Shape, value: Column, path: Column) -> Column:
     return reduce(F.concat, parts, _or_none(own))
 
 
-def _is_missing(value: Column) -> Column:
+def is_missing(value: Column) -> Column:
+    """True for a variant that is not there, and for JSON's null."""
     return value.isNull() | F.is_variant_null(value)
 
 

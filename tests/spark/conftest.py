@@ -1,6 +1,5 @@
 """One Spark Connect session for all tests that need the engine, and a lake of one's own for each."""
 
-import json
 import os
 import warnings
 from collections.abc import Iterator
@@ -11,12 +10,12 @@ from pydantic import SecretStr
 from pyspark.sql import SparkSession
 
 from deploy.local import downloads
-from millrace.contracts.avro import read_record
 from millrace.contracts.catalog import read_catalog
-from millrace.contracts.source import Source, source_from
+from millrace.contracts.source import Source
 from millrace.launch import AVRO_LIMITS, spark_jars
 from millrace.settings import ROOT, read_settings
 from spark_jobs.edges.conf import spark_conf
+from tests.spark.sources import source_with
 from tests.spark.tiny_lake import TinyLake
 
 COMPILED = {
@@ -95,11 +94,7 @@ def wide(tmp_path_factory: pytest.TempPathFactory) -> Source:
         {"name": "at", "type": {"type": "long", "logicalType": "timestamp-micros"}},
     ]
     fields += [{"name": name, "type": ["null", kind], "default": None} for name, kind in kinds.items()]
-    folder: Path = tmp_path_factory.mktemp("lab") / "wide"
-    folder.mkdir()
-    (folder / "event.avsc").write_text(json.dumps({"type": "record", "name": "Wide", "fields": fields}))
-    contract = {"owner": "x", "description": "x", "topic": {"name": "wide"}, "event": {"id": "id", "time": "at"}}
-    return source_from(contract, folder, read_record(folder / "event.avsc"))
+    return source_with(tmp_path_factory.mktemp("lab"), "wide", fields)
 
 
 @pytest.fixture(scope="session")

@@ -1,18 +1,16 @@
 """Decimals in JSON: the value that was written, wherever it lies, and nothing that keeps a core busy."""
 
-import json
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 from pyspark.sql import Column, DataFrame, SparkSession, functions as F
 
-from millrace.contracts.avro import read_record
 from millrace.contracts.shapes import shapes
-from millrace.contracts.source import Source, source_from
+from millrace.contracts.source import Source
 from spark_jobs.transforms import json_decimals
 from spark_jobs.transforms.bronze import bad_records
 from spark_jobs.transforms.decode import decode, explain
+from tests.spark.sources import source_with
 
 LARGE = "12345678901234567890.1234567890"
 MONEY = {"type": "bytes", "logicalType": "decimal", "precision": 10, "scale": 2}
@@ -54,11 +52,7 @@ NOT_DECIMAL = [*HOPELESS, *COMMAS_AND_SIGNS, "true", "[]", "100000000", "1e400"]
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
-    folder: Path = tmp_path_factory.mktemp("lab") / "priced"
-    folder.mkdir()
-    (folder / "event.avsc").write_text(json.dumps({"type": "record", "name": "Priced", "fields": FIELDS}))
-    contract = {"owner": "x", "description": "x", "topic": {"name": "priced"}, "event": {"id": "id", "time": "at"}}
-    return source_from(contract, folder, read_record(folder / "event.avsc"))
+    return source_with(tmp_path_factory.mktemp("lab"), "priced", FIELDS)
 
 
 def records(spark: SparkSession, members: list[tuple[str, str]]) -> DataFrame:

@@ -1,16 +1,15 @@
 """Fields inside fields: as strict as those of the record itself, and what the contract does not know is kept."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from pyspark.sql import SparkSession
 
-from millrace.contracts.avro import read_record
-from millrace.contracts.source import Source, source_from
+from millrace.contracts.source import Source
 from spark_jobs.transforms.bronze import bad_records
 from spark_jobs.transforms.decode import decode, explain
+from tests.spark.sources import source_with
 
 AT = {"type": "long", "logicalType": "timestamp-micros"}
 PART = {
@@ -78,11 +77,7 @@ UNKNOWN: list[tuple[dict[str, Any], dict[str, Any] | None]] = [
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Source:
-    folder: Path = tmp_path_factory.mktemp("lab") / "nested"
-    folder.mkdir()
-    (folder / "event.avsc").write_text(json.dumps({"type": "record", "name": "Nested", "fields": FIELDS}))
-    contract = {"owner": "x", "description": "x", "topic": {"name": "nested"}, "event": {"id": "id", "time": "at"}}
-    return source_from(contract, folder, read_record(folder / "event.avsc"))
+    return source_with(tmp_path_factory.mktemp("lab"), "nested", FIELDS)
 
 
 def records(spark: SparkSession, members: list[dict[str, Any]]):
