@@ -4,10 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 from psycopg import Connection
+from pyspark.sql import SparkSession
 
 from deploy.local import lifecycle
 from deploy.local.airflow_api import AirflowApi
 from millrace.control.database import apply_schema, connect
+from spark_jobs.edges.session import connect_session
 from tests.services.platform import Platform
 from tests.stack import TestStack
 
@@ -26,3 +28,12 @@ def conn(stack: TestStack) -> Iterator[Connection]:
     with connect(stack.settings) as conn:
         apply_schema(conn)
         yield conn
+
+
+@pytest.fixture(scope="module")
+def spark(stack: TestStack, conn: Connection) -> Iterator[SparkSession]:
+    """A session on the Connect server of a stack that has what batch steps need, and nothing else."""
+    stack.start("clickhouse", "spark-connect")
+    session = connect_session(stack.settings)
+    yield session
+    session.stop()

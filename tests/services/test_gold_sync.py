@@ -13,14 +13,12 @@ from pyspark.sql import SparkSession
 from millrace.clickhouse.client import connect
 from millrace.contracts.catalog import read_catalog
 from millrace.contracts.model import GoldModel
-from millrace.control.database import apply_schema, connect as connect_postgres
 from millrace.deploy import deploy_tables
 from millrace.errors import DataError
 from millrace.settings import ROOT
 from spark_jobs.batch import BatchRun
 from spark_jobs.edges.gold_memory import GoldMemory
 from spark_jobs.edges.locks import exclusive
-from spark_jobs.edges.session import connect_session
 from spark_jobs.gold import publish_gold, stage_gold
 from spark_jobs.settled import settled_models
 from spark_jobs.sync import sync_gold
@@ -41,16 +39,6 @@ PROBES = (
     probe("probe_collapsing", DAILY, partition="event_date", order_by=("event_date",)),
     probe("probe_sources", "SELECT source, count(*) AS events FROM user_events GROUP BY source", key=("source",)),
 )
-
-
-@pytest.fixture(scope="module")
-def spark(stack: TestStack) -> Iterator[SparkSession]:
-    stack.start("postgres", "clickhouse", "spark-connect")
-    with connect_postgres(stack.settings) as conn:
-        apply_schema(conn)
-    session = connect_session(stack.settings)
-    yield session
-    session.stop()
 
 
 @pytest.fixture

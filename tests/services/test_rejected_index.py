@@ -12,24 +12,15 @@ from millrace.contracts.catalog import read_catalog
 from millrace.deploy import deploy_tables
 from millrace.settings import ROOT
 from spark_jobs.edges.quarantine_index import index_rejected
-from spark_jobs.edges.session import connect_session
 from tests.stack import TestStack
 
 PROBE = "probe_of_the_index"
 FOUND = f"SELECT kafka_offset, reason FROM ops.quarantine FINAL WHERE source = '{PROBE}' ORDER BY kafka_offset"
 
 
-@pytest.fixture(scope="module")
-def spark(stack: TestStack) -> Iterator[SparkSession]:
-    stack.start("postgres", "clickhouse", "spark-connect")
-    deploy_tables(stack.settings, read_catalog(ROOT))
-    session = connect_session(stack.settings)
-    yield session
-    session.stop()
-
-
 @pytest.fixture
 def client(stack: TestStack, spark: SparkSession) -> Iterator[Client]:
+    deploy_tables(stack.settings, read_catalog(ROOT))
     client = connect(stack.settings)
     yield client
     client.command(f"ALTER TABLE ops.quarantine DELETE WHERE source = '{PROBE}' SETTINGS mutations_sync = 2")
