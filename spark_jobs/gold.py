@@ -66,8 +66,8 @@ def stage_gold(run: BatchRun, name: str) -> GoldStaged:
     partitions = (model.partition,) if model.partition else ()
     stats = _stats(model, columns_of(candidates.schema))
     write_aside(candidates, run.staging("gold", name), *partitions, note=note, stats=stats)
-    counts = _counts(_staged(run, model), model.partition)
-    _refuse_other_partitions(model, set(counts), values)
+    counts = lake.row_counts(run.spark, run.staging("gold", name), *partitions)
+    _refuse_other_partitions(model, {part for part, *_ in filter(None, counts)}, values)
     staged = GoldStaged(sum(counts.values()), _texts(values))
     log.info("gold.%s, %s: %s", name, run.interval, staged)
     return staged
@@ -113,12 +113,6 @@ def _stats(model: GoldModel, columns: Sequence[Column]) -> list[str]:
     return [c.name for c in columns if c.spark_type in _COMPARED and c.name != model.partition]
 
 
-def _counts(df: DataFrame, partition: str | None) -> dict[object, int]:
-    """Rows of each partition; all under None where there are no partitions."""
-    part = F.col(partition) if partition else F.lit(None)
-    return {row[0]: row[1] for row in df.groupBy(part).agg(F.count("*")).collect()}
-
-
 def _refuse_other_partitions(model: GoldModel, made: set[object], values: Values) -> None:
     """A model that moves rows to partitions of its own making cannot be recomputed partition by partition."""
     if model.partition is None:
@@ -139,8 +133,7 @@ def _publish(run: BatchRun, model: GoldModel, values: Values) -> GoldPublished:
 
 
 def _insert(run: BatchRun, model: GoldModel, values: Values) -> int:
-    staged = _staged(run, model)
-    by_time = "append_time" in staged.columns
+    by_time = "append_time" in _staged(run, model).columns
 
     def within(alias: str) -> str:
         column = f"{alias}.`{model.partition}`" if alias else f"`{model.partition}`"
@@ -149,7 +142,8 @@ def _insert(run: BatchRun, model: GoldModel, values: Values) -> int:
 
     path, candidates = run.path("gold", model.name), Candidates(run.staging("gold", model.name))
     match = gold_sql.same(model.insert_key)
-    return insert_missing(run.spark, path, candidates, staged.count(), match, within)
+    count = lake.row_counts(run.spark, candidates.folder).total()
+    return insert_missing(run.spark, path, candidates, count, match, within)
 
 
 def _upsert(run: BatchRun, model: GoldModel) -> int:
@@ -160,27 +154,26 @@ def _upsert(run: BatchRun, model: GoldModel) -> int:
 
 def _replace(run: BatchRun, model: GoldModel, values: Values) -> GoldPublished:
     partition = str(model.partition)
-    path, staged = run.path("gold", model.name), _staged(run, model)
-    there = run.spark.read.format("delta").load(path).where(gold_sql.among(partition, values))
-    wanted, found = _contents(partition, staged, there.select(*staged.columns) if there.inputFiles() else None)
+    path, aside = run.path("gold", model.name), run.staging("gold", model.name)
+    if lake.file_names(run.spark, path, partition, values):
+        there = run.spark.read.format("delta").load(path).where(gold_sql.among(partition, values))
+        wanted, found = _contents(partition, _staged(run, model), there)
+    else:
+        counts = lake.row_counts(run.spark, aside, partition)
+        wanted, found = {value: (rows, 0) for (value,), rows in counts.items()}, {}
     changed = tuple(value for value in values if wanted.get(value) != found.get(value))
     if not changed:
         return GoldPublished(0)
-    candidates = Candidates(run.staging("gold", model.name), gold_sql.among(partition, changed))
+    candidates = Candidates(aside, gold_sql.among(partition, changed))
     replace_partitions(run.spark, path, candidates)
     return GoldPublished(sum(wanted[v][0] for v in changed if v in wanted), _texts(changed))
 
 
-def _contents(partition: str, staged: DataFrame, there: DataFrame | None) -> list[dict[object, tuple[int, int]]]:
-    """Of each side, rows and a hash of each partition, leaving out when a row was written; one query for both.
-
-    Where the table has nothing there, no hash is needed.
-    """
-    if there is None:
-        return [{value: (rows, 0) for value, rows in _counts(staged, partition).items()}, {}]
+def _contents(partition: str, staged: DataFrame, there: DataFrame) -> list[dict[object, tuple[int, int]]]:
+    """Of each side, rows and a hash of each partition, leaving out when a row was written; one query for both."""
     content = F.to_json(F.struct(*sorted(c for c in staged.columns if c != UPDATED_AT)))
     hashed = F.sum(F.xxhash64(content).cast("decimal(38,0)"))
-    sides = [side.withColumn(_SIDE, F.lit(number)) for number, side in enumerate((staged, there))]
+    sides = [df.withColumn(_SIDE, F.lit(side)) for side, df in enumerate((staged, there.select(*staged.columns)))]
     found = reduce(DataFrame.unionByName, sides).groupBy(_SIDE, partition).agg(F.count("*"), hashed).collect()
     return [{row[1]: (row[2], int(row[3])) for row in found if row[0] == number} for number in range(len(sides))]
 

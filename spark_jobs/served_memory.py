@@ -25,9 +25,9 @@ def is_served(run: BatchRun, client: Client, model: GoldModel, values: Values) -
 
 def _as_they_are(run: BatchRun, client: Client, model: GoldModel, values: Values) -> dict[str, Made]:
     assert model.serve is not None
-    gold, parts = run.spark.read.format("delta").load(run.path("gold", model.name)), _parts(model, values)
+    parts = _parts(model, values)
     held = contents(client, served(model, model.serve, ()), parts) if parts else {}
-    return {str(part): Made(outcome_of(model, gold, part), str(held.get(part))) for part in parts}
+    return {str(part): Made(outcome_of(run, model, part), str(held.get(part))) for part in parts}
 
 
 def _parts(model: GoldModel, values: Values) -> Values:

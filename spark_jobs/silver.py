@@ -181,11 +181,12 @@ def _candidates(run: BatchRun, name: str) -> Candidates:
 
 def _outcomes(run: BatchRun, name: str) -> tuple[Counter[str], tuple[str, ...]]:
     """How many rows of the interval became what, and the days of the fresh ones."""
-    found = _staged(run, name).groupBy(OUTCOME, PARTITION).count().collect()
+    _staged(run, name)  # told apart from "no rows"
+    found = lake.row_counts(run.spark, _aside(run, name), OUTCOME, PARTITION)
     counts = Counter[str]()
-    for row in found:
-        counts[row[OUTCOME]] += row["count"]
-    return counts, tuple(sorted(str(row[PARTITION]) for row in found if row[OUTCOME] == FRESH))
+    for (outcome, _), rows in found.items():
+        counts[outcome] += rows
+    return counts, tuple(sorted(str(day) for outcome, day in found if outcome == FRESH))
 
 
 def _same_event(source: Source) -> str:

@@ -8,14 +8,11 @@ import hashlib
 from collections.abc import Iterator
 from typing import Any
 
-from pyspark.sql import DataFrame
-
 from millrace.contracts.model import GoldModel
 from millrace.control.gold import Made
 from spark_jobs.batch import BatchRun
 from spark_jobs.edges import lake
-from spark_jobs.narrowing import Values, input_of, partition_of, touched_of
-from spark_jobs.transforms import gold_sql
+from spark_jobs.narrowing import Values, partition_of, path_of, touched_of
 
 _ALL = "all inputs"
 
@@ -31,7 +28,8 @@ def inputs_of(run: BatchRun, model: GoldModel, values: Values) -> dict[str, str]
     suite = run.catalog.suite_path("gold", model.name)
     recipe = _hash(model.sql, suite.read_text() if suite.exists() else "")
     parts = {str(value): _hash(recipe, *_made_of(run, model, value)) for value in values}
-    return parts | ({_ALL: _hash(*(lake.fingerprint(input_of(run, ref)) for ref in model.inputs))} if model.key else {})
+    everything = (lake.fingerprint(run.spark, path_of(run, ref)) for ref in model.inputs)
+    return parts | ({_ALL: _hash(*everything)} if model.key else {})
 
 
 def is_up_to_date(run: BatchRun, model: GoldModel, values: Values, inputs: dict[str, str]) -> bool:
@@ -41,33 +39,28 @@ def is_up_to_date(run: BatchRun, model: GoldModel, values: Values, inputs: dict[
     known = run.memory.recall(run.settings, run.path("gold", model.name))
     if any(part not in known or known[part].inputs != inputs[part] for part in map(str, values)):
         return False
-    gold = lake.read(run.spark, run.path("gold", model.name))
-    return gold is not None and all(known[str(v)].outcome == outcome_of(model, gold, v) for v in values)
+    if lake.read(run.spark, run.path("gold", model.name)) is None:
+        return False
+    return all(known[str(value)].outcome == outcome_of(run, model, value) for value in values)
 
 
 def remember(run: BatchRun, model: GoldModel, values: Values, inputs: dict[str, str]) -> None:
     """Write down what the model's partitions have just been made of."""
     if inputs:
-        gold = run.spark.read.format("delta").load(run.path("gold", model.name))
-        made = {str(value): Made(inputs[str(value)], outcome_of(model, gold, value)) for value in values}
+        made = {str(value): Made(inputs[str(value)], outcome_of(run, model, value)) for value in values}
         run.memory.remember(run.settings, run.path("gold", model.name), made)
 
 
-def outcome_of(model: GoldModel, gold: DataFrame, value: Any) -> str:
+def outcome_of(run: BatchRun, model: GoldModel, value: Any) -> str:
     """The fingerprint of one partition of the model's table; of all of it where it has none."""
-    return lake.fingerprint(_among(gold, model.partition, value))
+    return lake.fingerprint(run.spark, run.path("gold", model.name), model.partition, value)
 
 
 def _made_of(run: BatchRun, model: GoldModel, value: Any) -> Iterator[str]:
     for ref in model.inputs:
         column = model.partition or partition_of(run, ref)
         if model.partition or value in touched_of(run, ref, column):
-            yield lake.fingerprint(_among(input_of(run, ref), column, value))
-
-
-def _among(rows: DataFrame, column: str | None, value: Any) -> DataFrame:
-    """The rows of the partition; all where the table has none."""
-    return rows.where(gold_sql.among(column, (value,))) if column and column in rows.columns else rows
+            yield lake.fingerprint(run.spark, path_of(run, ref), column, value)
 
 
 def _hash(*texts: str) -> str:

@@ -5,8 +5,8 @@ import re
 from millrace.settings import Settings
 
 _DELTA = {
-    "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension,millrace.SteadyCode,millrace.PlanOnce,"
-    "millrace.RepeatedHashes",
+    "spark.sql.extensions": "millrace.ListedFiles,io.delta.sql.DeltaSparkSessionExtension,millrace.SteadyCode,"
+    "millrace.PlanOnce,millrace.RepeatedHashes",
     "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
     "spark.sql.catalog.millrace": "millrace.Procedures",
     "spark.delta.logStore.file.impl": "millrace.LocalLog",
@@ -30,6 +30,8 @@ _SHARED = {
     # Delta's own queries alone need more than the usual 100 classes; what falls out is compiled again, and cold.
     "spark.sql.codegen.cache.maxEntries": "5000",
     "spark.ui.showConsoleProgress": "false",
+    # Each query's plan as text for the UI, again after each of its stages: with every detail 7 % of what a step costs.
+    "spark.sql.ui.explainMode": "simple",
     # Plans and numbers of a thousand past queries fill a small heap, and the collector then never rests.
     "spark.ui.retainedJobs": "100",
     "spark.ui.retainedStages": "100",

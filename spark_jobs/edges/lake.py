@@ -3,8 +3,10 @@
 import hashlib
 import logging
 import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from typing import TypeVar
+from dataclasses import dataclass
+from typing import Any, TypeVar
 
 from pyspark.errors import AnalysisException
 from pyspark.sql import DataFrame, SparkSession
@@ -12,7 +14,7 @@ from tenacity import RetryCallState, Retrying, retry_if_exception, stop_after_at
 
 from millrace.contracts.avro import Column
 from millrace.intervals import Interval
-from spark_jobs.transforms.gold_sql import literal
+from spark_jobs.transforms.gold_sql import among, literal
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -84,9 +86,47 @@ def version(spark: SparkSession, path: str) -> int:
     return int(spark.sql(f"DESCRIBE HISTORY {table(path)} LIMIT 1").collect()[0]["version"])
 
 
-def fingerprint(rows: DataFrame) -> str:
-    """Tells the files that a read of a table takes rows from: a commit that touches none of them leaves it as it is."""
-    return hashlib.sha256("\n".join(sorted(rows.inputFiles())).encode()).hexdigest()
+@dataclass(frozen=True)
+class ListedFile:
+    """A file of a table, as the checksum of the table's log has it."""
+
+    name: str
+    rows: int | None
+    partition: dict[str, Any]
+
+
+def listed_files(spark: SparkSession, path: str) -> list[ListedFile] | None:
+    """All files of a table of few; None where it takes a query over its log to tell them (`jvm/ListedFiles.scala`)."""
+    rows = [row.asDict() for row in spark.sql(f"SELECT * FROM listed_files({literal(path)})").collect()]
+    files = [ListedFile(row.pop("file_name"), row.pop("file_rows"), row) for row in rows]
+    return None if any(file.name is None for file in files) else files
+
+
+def file_names(spark: SparkSession, path: str, column: str | None = None, values: Iterable[Any] = ()) -> list[str]:
+    """The files that may hold rows with these values of a column; all files, where there is no such column."""
+    wanted, listed = tuple(values), listed_files(spark, path)
+    if listed is not None and all(column in (None, *file.partition) for file in listed):
+        return [file.name for file in listed if column is None or file.partition[column] in wanted]
+    rows = spark.read.format("delta").load(path)
+    rows = rows.where(among(column, wanted)) if column in rows.columns else rows
+    return [name.rpartition("/")[2] for name in rows.inputFiles()]
+
+
+def fingerprint(spark: SparkSession, path: str, column: str | None = None, value: Any = None) -> str:
+    """Tells the files of `file_names`: a commit that touches none of them leaves it as it is."""
+    return hashlib.sha256("\n".join(sorted(file_names(spark, path, column, (value,)))).encode()).hexdigest()
+
+
+def row_counts(spark: SparkSession, path: str, *partitions: str) -> Counter[tuple[Any, ...]]:
+    """Rows of a table by values of its partition columns; partitions without rows are left out."""
+    counts, listed = Counter[tuple[Any, ...]](), listed_files(spark, path)
+    if listed is not None and all(file.rows is not None for file in listed):
+        for file in listed:
+            counts[tuple(file.partition[column] for column in partitions)] += file.rows or 0
+    else:
+        found = spark.read.format("delta").load(path).groupBy(*partitions).count().collect()
+        counts.update({tuple(row[:-1]): row[-1] for row in found})
+    return +counts
 
 
 def replace_where(df: DataFrame, path: str, condition: str) -> None:

@@ -66,7 +66,7 @@ def insert_missing(
     and their files are taken. Nobody else should insert there meanwhile: callers see to it, and the commit makes sure.
     Returns how many.
     """
-    if spark.read.format("delta").load(path).where(within("")).isEmpty():
+    if lake.listed_files(spark, path) == [] or spark.read.format("delta").load(path).where(within("")).isEmpty():
         try:
             _take(spark, path, candidates, within(""), replace=False)
             return count

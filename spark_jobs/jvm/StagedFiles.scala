@@ -44,7 +44,7 @@ object StagedFiles extends PredicateHelper {
       }
       val conditions = resolved(spark, condition, table.metadata)
       if (replace) mustBeOfPartitions(spark, conditions, table.metadata)
-      val there = table.filterFiles(conditions)
+      val there = ListedFiles.read(table, conditions)
       val files = filesOf(spark, source, rows).map(file => file -> as(file, table.metadata))
       val (known, names) = (there.map(_.path).toSet, files.map(_._2.path).toSet)
       val added = files.filterNot { case (_, file) => known(file.path) }
@@ -92,9 +92,11 @@ object StagedFiles extends PredicateHelper {
   }
 
   private def filesOf(spark: SparkSession, table: Snapshot, rows: String): Seq[AddFile] = {
-    val conditions = resolved(spark, rows, table.metadata)
-    val found = DeltaLog.filterFileList(table.metadata.partitionSchema, table.allFiles.toDF(), conditions)
-    found.as[AddFile](SingleAction.addFileEncoder).collect().toSeq
+    val (conditions, partitions) = (resolved(spark, rows, table.metadata), table.metadata.partitionSchema)
+    ListedFiles.of(table).flatMap(ListedFiles.among(_, conditions, partitions)).getOrElse {
+      val found = DeltaLog.filterFileList(partitions, table.allFiles.toDF(), conditions)
+      found.as[AddFile](SingleAction.addFileEncoder).collect().toSeq
+    }
   }
 
   /** The file as `table` lists it. Its place there follows from its name, so that it is not taken twice. */

@@ -39,6 +39,8 @@ def spark() -> Iterator[SparkSession]:
         "spark.databricks.delta.delta.log.cacheSize": "30",
         "spark.driver.extraJavaOptions": f"-XX:+UseSerialGC {AVRO_LIMITS}",
         "spark.ui.enabled": "false",
+        # Otherwise tables as small as these would be read whole.
+        "spark.millrace.scans.wholeBytes": "0",
         "spark.sql.shuffle.partitions": "1",
         "spark.sql.codegen.wholeStage": "false",
         "spark.sql.codegen.factoryMode": "NO_CODEGEN",
