@@ -52,6 +52,11 @@ class Interval:
         count = -((first - self.end) // _HOUR)
         return tuple(first + i * _HOUR for i in range(count))
 
+    @property
+    def is_of_whole_hours(self) -> bool:
+        """Whether the hours that it touches hold nothing but its own rows."""
+        return floor_hour(self.start) == self.start and floor_hour(self.end) == self.end
+
     def by_hours(self) -> tuple["Interval", ...]:
         """The interval cut at full hours."""
         cuts = [self.start, *(hour for hour in self.hours() if hour > self.start), self.end]

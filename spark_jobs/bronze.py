@@ -26,7 +26,8 @@ def bronze_rows(run: BatchRun, source: Source, interval: Interval) -> DataFrame:
     bronze = lake.read(run.spark, run.path("bronze", source.name))
     if bronze is None:
         return run.spark.createDataFrame([], ", ".join(f"`{c.name}` {c.spark_type}" for c in columns))
-    return conform(bronze, columns).where(lake.in_hours_of(interval)).where(lake.appended_in(interval))
+    rows = conform(bronze, columns).where(lake.in_hours_of(interval))
+    return rows if interval.is_of_whole_hours else rows.where(lake.appended_in(interval))
 
 
 def refined_rows(run: BatchRun, source: Source, interval: Interval) -> DataFrame:

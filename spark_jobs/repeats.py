@@ -38,8 +38,9 @@ def find_suspects(run: BatchRun, source: Source) -> Suspects:
     new = refined_rows(run, source, run.interval).select(id_hash(source))
     rows, again = _repeated_within(new)
     earlier = refined_rows(run, source, run.interval.before(source.dedup_window))
-    hour = F.col(APPEND_HOUR.name).cast("string").alias("hour")
-    before = earlier.select(id_hash(source), hour).join(at_hand(new, rows), ID_HASH, "left_semi").distinct()
+    before = earlier.select(id_hash(source), F.col(APPEND_HOUR.name).alias("hour"))
+    before = before.join(at_hand(new, rows), ID_HASH, "left_semi").distinct()
+    before = before.withColumn("hour", F.col("hour").cast("string"))
     found = again.withColumn("hour", F.lit(None)).unionByName(before).localCheckpoint()
     hashes = found.select(ID_HASH).distinct()
     count, hours = found.agg(F.count_distinct(ID_HASH), F.collect_set("hour")).collect()[0]

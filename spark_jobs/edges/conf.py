@@ -13,6 +13,8 @@ _DELTA = {
     # Delta's defaults are made for thousands of files: 50 tasks to read a snapshot, a checkpoint each 10 commits.
     "spark.databricks.delta.snapshotPartitions": "1",
     "spark.databricks.delta.properties.defaults.checkpointInterval": "100",
+    # What a commit's checksum lists is read without a query; a table with a file a day stays below this for a year.
+    "spark.databricks.delta.allFilesInCrc.thresholdNumFiles": "400",
     # VACUUM is called with the retention that the readers of a lake this small need, below Delta's week.
     "spark.databricks.delta.retentionDurationCheck.enabled": "false",
     "spark.databricks.delta.vacuum.parallelDelete.enabled": "true",
@@ -57,6 +59,8 @@ _STREAM = {
     "spark.driver.maxResultSize": "128m",
     # Compaction leaves thousands of names an hour behind in bronze's log, which each checkpoint would carry for a week.
     "spark.databricks.delta.properties.defaults.deletedFileRetentionDuration": "interval 6 hours",
+    # Bronze has a commit a second, and each would write the names of all files again.
+    "spark.databricks.delta.allFilesInCrc.thresholdNumFiles": "50",
     # Records may be of ten megabytes; by default Parquet gathers up to 10,000 before it looks how large they are.
     "spark.hadoop.parquet.block.size": "33554432",
     **{f"spark.hadoop.parquet.{what}.size.row.check.min": "4" for what in ("block", "page")},

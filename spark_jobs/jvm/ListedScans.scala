@@ -27,27 +27,29 @@ class ListedScans(session: SparkSession) extends PrepareDeltaScan(session) {
 
   private def scan(table: Snapshot, filters: Seq[Expression]): Option[DeltaScan] = {
     val began = System.currentTimeMillis()
-    val (onPartitions, others) = filters.partition(decidedByPartitions(_, table))
+    val (plain, others) = filters.partition(isPlain)
+    val columns = table.metadata.partitionColumns
+    val (onPartitions, onRows) = plain.partition(DeltaTableUtils.isPredicatePartitionColumnsOnly(_, columns, session))
     for {
       all <- ListedFiles.of(table)
       files <- ListedFiles.among(all, onPartitions, table.metadata.partitionSchema)
-      if others.isEmpty || files.map(_.size).sum <= few
+      if onRows.isEmpty || files.map(_.size).sum <= few
     } yield DeltaScan(table.version, files.map(_.copy(stats = null)), size(all), size(files), size(files))(
       scannedSnapshot = table,
       partitionFilters = ExpressionSet(onPartitions),
       dataFilters = ExpressionSet(Nil),
       partitionLikeDataFilters = ExpressionSet(Nil),
       rewrittenPartitionLikeDataFilters = Set.empty,
-      unusedFilters = ExpressionSet(others),
+      unusedFilters = ExpressionSet(onRows ++ others),
       scanDurationMs = System.currentTimeMillis() - began,
       dataSkippingType = DeltaDataSkippingType.partitionFilteringOnlyV1
     )
   }
 
-  private def decidedByPartitions(filter: Expression, table: Snapshot): Boolean =
+  /** Whether statistics or partitions may say anything about the filter. */
+  private def isPlain(filter: Expression): Boolean =
     filter.deterministic && !DeltaTableUtils.containsSubquery(filter) &&
-      !filter.references.exists { case FileSourceMetadataAttribute(_) => true; case _ => false } &&
-      DeltaTableUtils.isPredicatePartitionColumnsOnly(filter, table.metadata.partitionColumns, session)
+      !filter.references.exists { case FileSourceMetadataAttribute(_) => true; case _ => false }
 
   private def size(files: Seq[AddFile]): DataSize =
     DataSize(bytesCompressed = Some(files.map(_.size).sum), files = Some(files.size.toLong))

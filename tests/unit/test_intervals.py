@@ -51,6 +51,20 @@ def test_only_partitions_that_lag_are_missing():
     assert behind({0: 10, 1: 5, 2: 0}, {0: 7, 1: 9}) == {0: 3}
 
 
+@pytest.mark.parametrize(
+    ("start", "end", "whole"),
+    [
+        ("2026-01-01T03:00", "2026-01-01T04:00", True),
+        ("2026-01-01T03:00", "2026-01-02T00:00", True),
+        ("2026-01-01T05:30+05:30", "2026-01-01T06:30+05:30", True),
+        ("2026-01-01T03:00", "2026-01-01T03:59:59.999999", False),
+        ("2026-01-01T03:00:00.000001", "2026-01-01T04:00", False),
+    ],
+)
+def test_whole_hours_are_told_from_parts_of_them(start, end, whole):
+    assert Interval.parse(start, end).is_of_whole_hours is whole
+
+
 def test_an_interval_is_cut_at_full_hours():
     start = datetime(2026, 1, 2, 9, 30, tzinfo=UTC)
     cut = Interval(start, start + timedelta(hours=2)).by_hours()
