@@ -1,5 +1,6 @@
 """What the checksum beside a commit tells of a table's files is what a query over the log tells."""
 
+import shutil
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -131,3 +132,19 @@ def test_a_scan_of_few_bytes_leaves_partitions_out_and_asks_no_more(spark: Spark
         assert [row["id"] for row in rows.where(condition).collect()] == [9]
         assert [row["id"] for row in rows.where("input_file_name() LIKE '%what=c%'").collect()] == [2]
         assert rows.where("what IN ('a', 'c') AND rand() >= 0").count() == 2
+
+
+def test_a_checksum_of_a_commit_that_was_taken_back_tells_nothing_of_the_next(
+    spark: SparkSession, tmp_path: Path, path: str
+) -> None:
+    write(spark, path, (MONDAY, 1, "a"))
+    write(spark, path, (MONDAY, 2, "a"))
+    restored, seen = str(tmp_path / "restored"), str(tmp_path / "seen by another process")
+    shutil.copytree(path, restored)
+    for name in ("00000000000000000001.json", ".00000000000000000001.json.crc"):
+        Path(restored, "_delta_log", name).unlink(missing_ok=True)
+    write(spark, restored, (TUESDAY, 3, "b"))
+    shutil.copytree(restored, seen)
+    assert {row["id"] for row in spark.read.format("delta").load(seen).collect()} == {1, 3}
+    assert lake.row_counts(spark, seen, "day") == {(MONDAY,): 1, (TUESDAY,): 1}
+    assert Path(seen, "_delta_log", "00000000000000000001.crc").exists()
