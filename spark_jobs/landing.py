@@ -49,7 +49,7 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
     held = positions(app.spark, _tables(app, source), source.topic.name)
     begin = app.begin(query, source, checkpoint, _position(app, source, checkpoint, held))
     pace = app.pace(query)
-    records = read_records(app.spark, app.settings, source, begin, pace.records_at_once)
+    records = read_records(app.spark, app.settings, source, begin, pace)
     schemas = writer_schemas(app.settings, source)
     decoded = records.transform(decode, source, schemas).hint(PLAN_ONCE).transform(observed, source)
     return app.start(

@@ -39,7 +39,7 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
     position = checkpoint.position() if checkpoint.exists() else next_offsets(app.clickhouse, source)
     begin = app.begin(query, source, checkpoint, position)
     pace = app.pace(query)
-    records = read_records(app.spark, app.settings, source, begin, pace.records_at_once)
+    records = read_records(app.spark, app.settings, source, begin, pace)
     schemas = writer_schemas(app.settings, source)
     rows = (
         records.transform(decode, source, schemas)

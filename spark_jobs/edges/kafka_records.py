@@ -11,17 +11,22 @@ from millrace.errors import TransientError
 from millrace.kafka import spark_options
 from millrace.settings import Settings
 from millrace.topics import admin
+from spark_jobs.edges.slowness import Pace
 
 _FROM_THE_BEGINNING = -2
 _TIMEOUT = 20.0
+_SLICES = 8
+"""Of a full batch, for each task: where keys fill one Kafka partition, several tasks read it, and get equal shares."""
+_SMALLEST_SLICE = 1_000
+"""Records. Each slice costs a look at the broker."""
 
 
 def read_records(
-    spark: SparkSession, settings: Settings, source: Source, resume: Mapping[int, int], most_at_once: int
+    spark: SparkSession, settings: Settings, source: Source, resume: Mapping[int, int], pace: Pace
 ) -> DataFrame:
-    """Kafka's columns of the source's topic. `resume` (next offset per partition) counts without a checkpoint only.
+    """Kafka's columns of the source's topic, for the tasks of `pace`.
 
-    A task holds up to `most_at_once` records in memory.
+    `resume` (next offset per partition) counts without a checkpoint only.
     """
     topic = source.topic.name
     options = spark_options(settings) | {
@@ -31,8 +36,9 @@ def read_records(
         "includeHeaders": "true",
         "kafka.isolation.level": "read_committed",
         "maxOffsetsPerTrigger": str(settings.max_records_per_batch),
+        "maxRecordsPerPartition": str(_slice(settings.max_records_per_batch, pace.tasks)),
         "kafka.max.partition.fetch.bytes": "8388608",
-        "kafka.max.poll.records": str(most_at_once),
+        "kafka.max.poll.records": str(pace.records_at_once),
         # A broker that is away ends the query soon, and it says so; waiting for the broker is the supervisor's part.
         "kafka.default.api.timeout.ms": "15000",
         "kafka.request.timeout.ms": "10000",
@@ -40,6 +46,11 @@ def read_records(
         "fetchOffset.numRetries": "1",
     }
     return spark.readStream.format("kafka").options(**options).load()
+
+
+def _slice(records: int, tasks: int) -> int:
+    """Records of one slice, where a batch has so many."""
+    return max(_SMALLEST_SLICE, records // (_SLICES * tasks))
 
 
 def starting_offsets(topic: str, partitions: int, resume: Mapping[int, int]) -> str:
