@@ -2,7 +2,7 @@
 
 import fcntl
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -23,6 +23,11 @@ def ensure(bundle: str, downloads: Path) -> Path:
             _fetch(bundle, folder)
             stamp.write_text(wanted)
     return folder
+
+
+def version(bundles: Iterable[str]) -> str:
+    """Changes with what any of the bundles should hold: a process that has loaded another is to start anew."""
+    return hashlib.sha256("".join(_fingerprint(bundle) for bundle in bundles).encode()).hexdigest()[:16]
 
 
 def _fetch(bundle: str, folder: Path) -> None:

@@ -5,10 +5,13 @@ import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from deploy.local import downloads
 from deploy.local.part_process import MARK, packed
 from deploy.local.stack import Part, Stack
 
 GUARD = "guard"
+DOWNLOADED = "PART_DOWNLOADED"
+"""Variable of a part that loads what was downloaded or compiled: when that changes, `make up` starts the part anew."""
 
 HEADER = """[supervisord]
 pidfile={pidfile}
@@ -65,7 +68,7 @@ def _program(stack: Stack, part: Part, directory: Path) -> str:
         stack,
         part.name,
         command=part.command,
-        environment=part.env,
+        environment={**part.env, DOWNLOADED: downloads.version(part.downloads)} if part.downloads else part.env,
         directory=directory,
         autostart=False,
         stop=(part.stop_signal, part.stop_seconds),

@@ -15,8 +15,9 @@ from tests.faults.reconcile import Counted, reconcile
 from tests.faults.recovery import recovery
 from tests.faults.services import kill_part
 from tests.faults.supervised import Supervised
+from tests.faults.transactions import committed
 from tests.services.platform import await_backfill, await_that, now
-from tests.services.truth import lake_rows
+from tests.services.truth import lake_rows, last_count
 
 DAG = names.medallion_dag("lab")
 HALF_WAY = {"stage", "gate", "publish"}
@@ -106,6 +107,20 @@ def test_maintenance_under_load(supervised: Supervised) -> None:
         counted = reconcile(supervised.lab, load, others=True)
         assert supervised.refine() == "success"
         silver_is_exact(supervised, counted)
+
+
+def test_transactions(supervised: Supervised) -> None:
+    """Offsets of aborted records, and of the marks that end transactions, are no records: the ledger balances."""
+    with Load(supervised.lab) as load:
+        supervised.running()
+        assert committed(supervised.lab, 5)
+        load.flow(300)
+        load.stop()
+        counted = reconcile(supervised.lab, load, others=True)
+        assert supervised.refine() == "success"
+        silver_is_exact(supervised, counted)
+        whole, _ = last_count(supervised.lab.settings, supervised.lab.source)
+        assert whole["kafka_acked"] == whole["bronze"] + whole["quarantined"]
 
 
 def test_beside_a_backfill_of_the_same_hours(supervised: Supervised) -> None:

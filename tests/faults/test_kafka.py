@@ -1,4 +1,4 @@
-"""The broker is killed or away, partitions are idle or added, records expire unread, and a topic is made anew."""
+"""The broker is killed, away or hangs, transactions are aborted, partitions idle or added, a topic is made anew."""
 
 from collections.abc import Callable
 
@@ -13,7 +13,8 @@ from tests.faults.lab import Lab, create_topic, write_contract
 from tests.faults.load import Load
 from tests.faults.reconcile import reconcile
 from tests.faults.recovery import newest, recovery
-from tests.faults.services import away, hold_for, kill_part, state_of
+from tests.faults.services import away, frozen, hold_for, kill_part, state_of
+from tests.faults.transactions import ABORTED, committed, left_open
 from tests.services.platform import await_that
 from tests.services.truth import clickhouse_rows, lake_count
 
@@ -43,6 +44,36 @@ def test_broker_away_for_minutes(bench: Bench) -> None:
     bench.recover()
     bench.check()
     assert len(bench.driver.ends) == ends, "a driver must outlive the broker"
+
+
+def test_broker_hangs(bench: Bench) -> None:
+    """It takes connections, and answers none."""
+    with frozen(bench.stack, "kafka"):
+        acked = len(bench.load.acked)
+        hold_for(MINUTES_AWAY, lambda: len(bench.load.acked) <= acked + 100)
+    bench.load.flow(300, seconds=240)
+    bench.recover(within=240)
+    bench.check()
+
+
+def test_transactions(lab: Lab, drive: Drive) -> None:
+    """What was aborted goes nowhere, and an open transaction holds up what comes after it until it times out."""
+    with drive(lab) as driver, Load(lab) as load:
+        driver.await_running()
+        written = committed(lab, 5)
+        load.flow(300)
+        recovery(lab, load, within=120)
+        driver.kill()
+        written += committed(lab, 5)
+        left = left_open(lab)
+        load.flow(300)
+        recovery(lab, load, within=180)
+        load.flow(300)
+        load.stop()
+        counted = reconcile(lab, load, others=True)
+        assert len(counted.good) == len(load.acked) + written
+        assert not any((s.event or {})["size"] == ABORTED for s in counted.good)
+        del left
 
 
 def test_idle_partitions(new_lab: Callable[..., Lab], drive: Drive) -> None:

@@ -11,7 +11,14 @@ import pytest
 from pydantic import SecretStr
 from supervisor.datatypes import dict_of_key_value_pairs
 
-from deploy.local import airflow_services, clickhouse_server, embedded_clickhouse, kafka_broker, spark_server
+from deploy.local import (
+    airflow_services,
+    clickhouse_server,
+    embedded_clickhouse,
+    engine_jar,
+    kafka_broker,
+    spark_server,
+)
 from deploy.local.credentials import NAMES, ensure_secrets
 from deploy.local.part_process import MARK, unpack
 from deploy.local.parts import all_parts
@@ -58,6 +65,17 @@ def test_any_value_survives_the_supervisors_syntax(tmp_path: Path) -> None:
     found = dict_of_key_value_pairs(program["environment"] % {})  # as supervisord reads it
     unpack(found)
     assert {name: found[name] for name in given} == given
+
+
+def test_a_part_starts_anew_once_its_jars_are_others(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A Connect server of before an upgrade lacks what batch steps ask of the engine since."""
+    stack = make_stack(tmp_path)
+    before = supervisor_config(stack, all_parts(stack), tmp_path)
+    (tmp_path / "Upgraded.scala").write_text("object Upgraded")
+    monkeypatch.setattr(engine_jar, "SOURCES", [tmp_path / "Upgraded.scala"])
+    after = supervisor_config(stack, all_parts(stack), tmp_path)
+    names = [f"program:{part.name}" for part in all_parts(stack)]
+    assert [name for name in names if section(before, name) != section(after, name)] == ["program:spark-connect"]
 
 
 def test_no_secret_is_in_the_supervisors_configuration(tmp_path: Path) -> None:
