@@ -9,7 +9,7 @@ from clickhouse_connect.driver.exceptions import ClickHouseError
 from millrace import names
 from millrace.clickhouse.client import SOON, connect as connect_clickhouse, is_transient
 from millrace.clickhouse.freshness import freshness_view
-from millrace.clickhouse.live import create_live
+from millrace.clickhouse.live import create_live, is_empty
 from millrace.clickhouse.realtime import create_realtime, outdated
 from millrace.contracts.catalog import Catalog
 from millrace.contracts.source import Source
@@ -36,7 +36,8 @@ def deploy(settings: Settings, catalog: Catalog) -> Refused:
         deploy_subjects(settings, catalog, refused)
         refused |= deploy_tables(settings, catalog)
         alive = read_group(conn, names.STREAM_GROUP).alive
-        return deploy_realtime(settings, catalog, lambda _: alive) | refused
+        client = connect_clickhouse(settings, answers_within=SOON)
+        return deploy_realtime(settings, catalog, lambda source: alive or not is_empty(client, source)) | refused
 
 
 def deploy_topics(settings: Settings, catalog: Catalog) -> None:
@@ -67,10 +68,16 @@ def deploy_tables(settings: Settings, catalog: Catalog) -> Refused:
     return refused
 
 
-def deploy_realtime(settings: Settings, catalog: Catalog, is_written: Callable[[Source], bool]) -> Refused:
+def deploy_realtime(
+    settings: Settings,
+    catalog: Catalog,
+    is_written: Callable[[Source], bool],
+    coming_again: Callable[[Source], str | None] = lambda _: None,
+) -> Refused:
     """Real-time models, but for those whose live table is being written: filling them now would miss rows.
 
     Supervision restarts a driver whose fingerprint is no longer that of the catalog; it builds them before its queries.
+    It alone knows which rows of a live table belong to a batch that a killed driver has left: `coming_again`.
     """
     client = connect_clickhouse(settings, names.LIVE, answers_within=SOON)
 
@@ -78,7 +85,9 @@ def deploy_realtime(settings: Settings, catalog: Catalog, is_written: Callable[[
         for model in (m for m in catalog.realtime if source.name in m.inputs):
             old = outdated(client, model)
             if not is_written(source):
-                create_realtime(connect_clickhouse(settings, names.LIVE) if old else client, model)
+                again = coming_again(source) if old else None
+                rows = {source.name: again} if again else {}
+                create_realtime(connect_clickhouse(settings, names.LIVE) if old else client, model, rows)
             elif old:
                 log.info("realtime.%s is built with the next start of the stream group", model.name)
 

@@ -10,6 +10,7 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from millrace import names
 from millrace.contracts.source import Source
+from spark_jobs.edges.checkpoints import Checkpoint
 from spark_jobs.edges.collected import collected
 from spark_jobs.edges.kafka_records import read_records
 from spark_jobs.edges.live_table import LiveTable, in_order, next_offsets
@@ -29,12 +30,27 @@ def live(app: StreamApp, source: Source) -> QuerySpec:
     return QuerySpec(names.live_query(source.name), source.name, lambda: _start(app, source), needs_clickhouse=True)
 
 
+def coming_again(app: StreamApp, source: Source) -> str | None:
+    """Which rows of the live table belong to a batch that has not ended, as SQL; None without a checkpoint."""
+    checkpoint = _checkpoint(app, source, LiveTable(app.clickhouse, source))
+    if not checkpoint.exists():
+        return None
+    done = checkpoint.last_committed()
+    return f"_checkpoint = '{checkpoint.identity()}' AND _batch_id > {-1 if done is None else done}"
+
+
+def _checkpoint(app: StreamApp, source: Source, table: LiveTable) -> Checkpoint:
+    """The query's checkpoint; one from which it cannot go on is set aside."""
+    checkpoint = app.checkpoint(names.live_query(source.name))
+    checkpoint.set_aside_if_torn()
+    checkpoint.set_aside_if_older(table.last_batch)
+    return checkpoint
+
+
 def _start(app: StreamApp, source: Source) -> StreamingQuery:
     query, key = names.live_query(source.name), app.settings.pseudonym_key.get_secret_value().encode()
-    checkpoint = app.checkpoint(query)
-    checkpoint.set_aside_if_torn()
     table = LiveTable(app.clickhouse, source)
-    checkpoint.set_aside_if_older(table.last_batch)
+    checkpoint = _checkpoint(app, source, table)
     begin_anew_if_lost(app, source, table, checkpoint)
     position = checkpoint.position() if checkpoint.exists() else next_offsets(app.clickhouse, source)
     begin = app.begin(query, source, checkpoint, position)

@@ -3,10 +3,12 @@
 import logging
 import sys
 from collections.abc import Collection
+from functools import partial
 
 from millrace import names
 from millrace.check.healthy import streamable
 from millrace.contracts.catalog import Catalog
+from millrace.contracts.source import Source
 from millrace.deploy import Refused, deploy_realtime, deploy_subjects, deploy_tables, deploy_topics
 from millrace.errors import TransientError
 from millrace.launch import fingerprint, out_of_memory_mark
@@ -22,7 +24,7 @@ from spark_jobs.edges.slowness import Slowness, after
 from spark_jobs.edges.tenure import tenure
 from spark_jobs.landing import landing
 from spark_jobs.left_out import left_out
-from spark_jobs.live import live
+from spark_jobs.live import coming_again, live
 from spark_jobs.stream_app import QuerySpec, StreamApp
 from spark_jobs.stream_model import stream_model
 from spark_jobs.supervision import Supervisor
@@ -81,7 +83,11 @@ def queries(app: StreamApp) -> list[QuerySpec]:
 def prepare_tables(app: StreamApp, running: Collection[str]) -> Refused:
     """Live tables, and the real-time models of those that no query writes: each is filled without missing a row."""
     refused = deploy_tables(app.settings, app.catalog)
-    return deploy_realtime(app.settings, app.catalog, lambda s: names.live_query(s.name) in running) | refused
+
+    def is_written(source: Source) -> bool:
+        return names.live_query(source.name) in running
+
+    return deploy_realtime(app.settings, app.catalog, is_written, partial(coming_again, app)) | refused
 
 
 if __name__ == "__main__":

@@ -52,6 +52,11 @@ TTL toDateTime(append_time) + {interval(source.live_retention)}
 SETTINGS non_replicated_deduplication_window = {DEDUP_WINDOW}"""
 
 
+def is_empty(client: Client, source: Source) -> bool:
+    """Whether the source's live table has no row."""
+    return not client.query(f"SELECT 1 FROM {names.LIVE}.`{source.name}` LIMIT 1").result_rows
+
+
 def interval(duration: timedelta) -> str:
     return f"INTERVAL {int(duration.total_seconds())} SECOND"
 

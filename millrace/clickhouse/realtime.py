@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from clickhouse_connect.driver.client import Client
@@ -46,9 +47,11 @@ def outdated(client: Client, model: RealtimeModel) -> bool:
     return not (built and names.realtime_feed(model.name) in comments and model.name in comments)
 
 
-def create_realtime(client: Client, model: RealtimeModel) -> None:
+def create_realtime(client: Client, model: RealtimeModel, coming_again: Mapping[str, str] | None = None) -> None:
     """Bring the model's tables up to date, filling a new or changed one from the live tables.
 
+    `coming_again`: by live table, the condition of rows whose batch has not ended. It is inserted once more: the live
+    table knows the block, and this one would count its rows a second time.
     `client` must have the database `live` as its default, since the models name live tables bare.
     Nothing may be written to the live tables meanwhile: a row that arrives between the fill and the feed would be
     missed. The comment that marks the table as built is set last, so that a crash on the way starts over.
@@ -61,7 +64,7 @@ def create_realtime(client: Client, model: RealtimeModel) -> None:
     for kind, name in (("VIEW", tables.view), ("TABLE", tables.feed), ("TABLE", tables.state)):
         client.command(f"DROP {kind} IF EXISTS {name} SYNC")
     client.command(state_ddl(model, columns))
-    _fill(client, model)
+    _fill(client, model, coming_again or {})
     client.command(f"CREATE MATERIALIZED VIEW {tables.feed} TO {tables.state} AS\n{model.sql}")
     client.command(view_ddl(model, columns))
     client.command(f"ALTER TABLE {tables.state} MODIFY COMMENT '{version_of(model)}'")
@@ -121,5 +124,13 @@ def _describe(client: Client, model: RealtimeModel) -> dict[str, str]:
     return {row[0]: row[1] for row in rows}
 
 
-def _fill(client: Client, model: RealtimeModel) -> None:
-    client.command(f"INSERT INTO {tables_of(model).state}\n{model.sql}")
+def _fill(client: Client, model: RealtimeModel, left_out: Mapping[str, str]) -> None:
+    filters = [f"{_text(f'{names.LIVE}.{table}')}: {_text(f'NOT ({rows})')}" for table, rows in left_out.items()]
+    settings = {"additional_table_filters": f"{{{', '.join(filters)}}}"} if filters else {}
+    client.command(f"INSERT INTO {tables_of(model).state}\n{model.sql}", settings=settings)
+
+
+def _text(value: str) -> str:
+    """A literal of ClickHouse's."""
+    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"

@@ -9,6 +9,7 @@ import pyarrow.compute as pc
 
 from millrace import names
 from millrace.clickhouse.client import columns_of
+from millrace.clickhouse.live import is_empty
 from millrace.contracts.columns import EVENT_TIME
 from millrace.contracts.source import Source
 from spark_jobs.edges.clients import Clients
@@ -67,7 +68,7 @@ class LiveTable:
 
     def __init__(self, clickhouse: Clients, source: Source) -> None:
         self._clickhouse = clickhouse
-        self._name, self._table = source.name, f"{names.LIVE}.`{source.name}`"
+        self._source, self._name, self._table = source, source.name, f"{names.LIVE}.`{source.name}`"
         self._reach = source.event.lateness * 3
 
     def insert(self, rows: pa.Table, token: str) -> None:
@@ -88,7 +89,7 @@ class LiveTable:
         return -1 if found is None else int(found)
 
     def is_empty(self) -> bool:
-        return not self._clickhouse.mine().query(f"SELECT 1 FROM {self._table} LIMIT 1").result_rows
+        return is_empty(self._clickhouse.mine(), self._source)
 
     def empty_fed(self, mark: str) -> list[str]:
         """Empty the aggregates that are fed from the table; gives the names under which what they held is kept.

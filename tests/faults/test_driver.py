@@ -12,7 +12,7 @@ import pytest
 
 from tests.faults.bench import Bench
 from tests.faults.driver import Driver, is_running, move
-from tests.faults.lab import Lab
+from tests.faults.lab import Lab, change_counts
 from tests.faults.load import Load
 from tests.faults.reconcile import reconcile
 from tests.faults.recovery import recovery
@@ -47,10 +47,18 @@ def test_killed_between_clickhouses_answer_and_the_end_of_the_batch(bench: Bench
     killed_in_a_batch(bench, lambda: live_batch(bench.lab), bench.lab.live)
 
 
-def killed_in_a_batch(bench: Bench, written: Callable[[], int], query: str) -> None:
+def test_killed_there_before_a_model_is_built_anew(bench: Bench) -> None:
+    """The model is filled with what the live table holds; the batch that comes again is not to be in it twice."""
+    killed_in_a_batch(bench, lambda: live_batch(bench.lab), bench.lab.live, meanwhile=lambda: change_counts(bench.lab))
+
+
+def killed_in_a_batch(
+    bench: Bench, written: Callable[[], int], query: str, meanwhile: Callable[[], None] = lambda: None
+) -> None:
     """Kill the driver between a batch's write and its entry in the query's checkpoint; all is there once after it."""
     batch = kill_between(bench.driver, written, lambda: committed_batch(bench.lab, query))
     assert written() == batch > committed_batch(bench.lab, query)
+    meanwhile()
     bench.driver.start()
     bench.recover(within=SLOW_START)
     bench.check()

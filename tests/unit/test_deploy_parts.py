@@ -122,7 +122,7 @@ class _ClickHouse:
             raise self._error
         return SimpleNamespace(result_rows=list(COLUMNS.items()) if sql.startswith("DESCRIBE") else [])
 
-    def command(self, sql: str) -> None:
+    def command(self, sql: str, **_: object) -> None:
         self.commands.append(sql)
 
 
