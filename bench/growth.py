@@ -22,7 +22,7 @@ BATCH_HOURS = 0.25
 FILE_BYTES = 512 * 2**20
 SHARD_CORES = 16
 PARTITION_RATE = 20_000.0
-"""Events a second of one Kafka partition, and so of one Spark task: half of what one core was seen to do."""
+"""Events a second of one Kafka partition: less than half of what one core was seen to read, so that it catches up."""
 
 
 @dataclass(frozen=True)
