@@ -37,6 +37,7 @@ def deploy(settings: Settings, catalog: Catalog) -> Refused:
         refused |= deploy_tables(settings, catalog)
         alive = read_group(conn, names.STREAM_GROUP).alive
         client = connect_clickhouse(settings, answers_within=SOON)
+        # Where rows are, a killed driver may have left some whose batch comes again: the next driver knows which.
         return deploy_realtime(settings, catalog, lambda source: alive or not is_empty(client, source)) | refused
 
 

@@ -5,6 +5,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from clickhouse_connect.driver.binding import format_str
 from clickhouse_connect.driver.client import Client
 
 from millrace import names
@@ -125,12 +126,6 @@ def _describe(client: Client, model: RealtimeModel) -> dict[str, str]:
 
 
 def _fill(client: Client, model: RealtimeModel, left_out: Mapping[str, str]) -> None:
-    filters = [f"{_text(f'{names.LIVE}.{table}')}: {_text(f'NOT ({rows})')}" for table, rows in left_out.items()]
+    filters = [f"{format_str(f'{names.LIVE}.{table}')}: {format_str(f'NOT ({r})')}" for table, r in left_out.items()]
     settings = {"additional_table_filters": f"{{{', '.join(filters)}}}"} if filters else {}
     client.command(f"INSERT INTO {tables_of(model).state}\n{model.sql}", settings=settings)
-
-
-def _text(value: str) -> str:
-    """A literal of ClickHouse's."""
-    escaped = value.replace("\\", "\\\\").replace("'", "\\'")
-    return f"'{escaped}'"

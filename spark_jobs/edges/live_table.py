@@ -68,7 +68,7 @@ class LiveTable:
 
     def __init__(self, clickhouse: Clients, source: Source) -> None:
         self._clickhouse = clickhouse
-        self._source, self._name, self._table = source, source.name, f"{names.LIVE}.`{source.name}`"
+        self._source, self._table = source, f"{names.LIVE}.`{source.name}`"
         self._reach = source.event.lateness * 3
 
     def insert(self, rows: pa.Table, token: str) -> None:
@@ -102,7 +102,7 @@ class LiveTable:
             .query(
                 """SELECT feed.2 FROM (SELECT arrayJoin(arrayZip(dependencies_database, dependencies_table)) AS feed
                FROM system.tables WHERE database = %(d)s AND name = %(n)s) WHERE feed.1 = %(r)s""",
-                parameters={"d": names.LIVE, "n": self._name, "r": names.REALTIME},
+                parameters={"d": names.LIVE, "n": self._source.name, "r": names.REALTIME},
             )
             .result_rows
         )

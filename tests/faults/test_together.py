@@ -3,24 +3,24 @@
 import os
 import signal
 
+from deploy.local.lifecycle import USED_BY_STREAMS
 from tests.faults.bench import Bench
 from tests.faults.driver import is_running
 from tests.faults.services import away, frozen, hold_for, kill_part, state_of
 from tests.services.platform import await_that
 
 HANGS = 60
-PARTS = ("kafka", "clickhouse", "postgres", "registry")
 
 
 def test_everything_dies_at_once(bench: Bench) -> None:
     """As when the power is cut, but for what the operating system had not written yet."""
-    pids = [state_of(bench.stack, part).pid for part in PARTS]
+    pids = [state_of(bench.stack, part).pid for part in USED_BY_STREAMS]
     driver = bench.driver.pid
     for pid in pids:
         os.kill(pid, signal.SIGKILL)
     os.killpg(driver, signal.SIGKILL)
     await_that(lambda: not any(map(is_running, [*pids, driver])), "all of them to be gone", 30)
-    bench.stack.start(*PARTS)
+    bench.stack.start(*USED_BY_STREAMS)
     bench.load.flow(300, seconds=240)
     bench.recover(within=300)
     bench.check()

@@ -1,7 +1,5 @@
 """Records written in transactions: some are committed, some aborted, and one is left open by a producer that died."""
 
-from collections.abc import Iterable
-
 from confluent_kafka import Producer
 
 from tests.faults.lab import Lab
@@ -10,8 +8,6 @@ from tests.faults.load import encoded, tick
 EACH = 40
 TIMEOUT_MS = 10_000
 """The broker aborts a transaction that nobody ends after this long."""
-
-
 ABORTED = -1.0
 """The size of events that nobody may read."""
 
@@ -35,13 +31,10 @@ def left_open(lab: Lab) -> Producer:
 
 def _send(writer: Producer, lab: Lab, size: float) -> None:
     writer.begin_transaction()
-    for event in _events(size):
-        writer.produce(lab.topic, encoded(event), str(event["kind"]).encode())
+    for number in range(EACH):
+        event = tick(number, size=size)
+        writer.produce(lab.topic, encoded(event), event["kind"].encode())
     assert writer.flush(30) == 0
-
-
-def _events(size: float) -> Iterable[dict[str, object]]:
-    return (tick(number, size=size) for number in range(EACH))
 
 
 def _producer(lab: Lab, name: str) -> Producer:
