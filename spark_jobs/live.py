@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import count
 
 import pyarrow as pa
 from pyspark.sql import DataFrame
@@ -10,19 +11,24 @@ from pyspark.sql.streaming.query import StreamingQuery
 
 from millrace import names
 from millrace.contracts.source import Source
+from millrace.errors import MillraceError
 from spark_jobs.edges.checkpoints import Checkpoint
 from spark_jobs.edges.collected import collected
 from spark_jobs.edges.kafka_records import read_records
 from spark_jobs.edges.live_table import LiveTable, in_order, next_offsets
 from spark_jobs.edges.writer_schemas import refuse_new_schemas, writer_schemas
 from spark_jobs.id_window import IdWindow
-from spark_jobs.live_loss import begin_anew_if_lost
+from spark_jobs.live_loss import begin_anew_if_lost, go_back_if_behind
 from spark_jobs.stream_app import PLAN_ONCE, QuerySpec, StreamApp
 from spark_jobs.transforms.decode import decode
 from spark_jobs.transforms.live_rows import GOOD, live_rows
 from spark_jobs.transforms.progress import observed_live
 
 log = logging.getLogger(__name__)
+
+
+class TableWentBack(MillraceError):
+    """The live table was restored from an older copy under the running query, which starts again to find its place."""
 
 
 def live(app: StreamApp, source: Source) -> QuerySpec:
@@ -52,6 +58,7 @@ def _start(app: StreamApp, source: Source) -> StreamingQuery:
     table = LiveTable(app.clickhouse, source)
     checkpoint = _checkpoint(app, source, table)
     begin_anew_if_lost(app, source, table, checkpoint)
+    go_back_if_behind(app, source, table, checkpoint)
     position = checkpoint.position() if checkpoint.exists() else next_offsets(app.clickhouse, source)
     begin = app.begin(query, source, checkpoint, position)
     pace = app.pace(query)
@@ -84,6 +91,8 @@ class LiveBatches:
     table: LiveTable = field(init=False)
     window: IdWindow | None = None
     _checkpoint: str = ""
+    _held: int = -1
+    """The last batch that is known to be in the table."""
 
     def __post_init__(self) -> None:
         self.table = LiveTable(self.app.clickhouse, self.source)
@@ -110,7 +119,17 @@ class LiveBatches:
             token = f"{self.query}:{self._checkpoint}:{batch_id}{label}"
             labelled = self.table.labelled(fresh, self._checkpoint, batch_id)
             self.app.fence.verify()
-            self.app.patience.call(self.query, "ClickHouse", lambda: self.table.insert(labelled, token))
+            tries = count()
+            self.app.patience.call(
+                self.query, "ClickHouse", lambda: self._send(labelled, token, was_away=next(tries) > 0)
+            )
+            self._held = batch_id
+
+    def _send(self, rows: pa.Table, token: str, *, was_away: bool) -> None:
+        """Insert; after an outage only into a table that still holds what this run has seen in it."""
+        if was_away and self.table.last_batch(self._checkpoint) < self._held:
+            raise TableWentBack(f"{self.query}: ClickHouse came back without batch {self._held}; starting again")
+        self.table.insert(rows, token)
 
     def _good(self, rows: pa.Table) -> pa.Table:
         """The rows that decoded; the others are landing's business, unless they are only newer than this query."""
@@ -127,5 +146,6 @@ class LiveBatches:
             self.query, "ClickHouse", lambda: self.table.recent(self._checkpoint, before_batch=batch_id)
         )
         window.fill(*self.table.ids_and_times(known))
+        self._held = self.app.patience.call(self.query, "ClickHouse", lambda: self.table.last_batch(self._checkpoint))
         log.info("%s: %d ids in the window before batch %d", self.query, len(window), batch_id)
         return window

@@ -1,6 +1,6 @@
 """A source's live table: written in blocks with a token, read back for the window of ids."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -9,7 +9,7 @@ import pyarrow.compute as pc
 
 from millrace import names
 from millrace.clickhouse.client import columns_of
-from millrace.clickhouse.live import is_empty
+from millrace.clickhouse.live import interval, is_empty
 from millrace.contracts.columns import EVENT_TIME
 from millrace.contracts.source import Source
 from spark_jobs.edges.clients import Clients
@@ -87,6 +87,13 @@ class LiveTable:
         sql = f"SELECT maxOrNull(_batch_id) FROM {self._table} WHERE _checkpoint = %(checkpoint)s"
         found = self._clickhouse.mine().query(sql, parameters={"checkpoint": checkpoint}).result_rows[0][0]
         return -1 if found is None else int(found)
+
+    def lacks(self, id_hashes: Collection[int], since: int) -> bool:
+        """Whether not all of these events are there that were appended at `since` (microseconds), or repeat such."""
+        sql = f"""SELECT uniqExact(_id_hash) FROM {self._table} WHERE _id_hash IN %(hashes)s
+            AND append_time >= fromUnixTimestamp64Micro(%(since)s, 'UTC') - {interval(self._reach)}"""
+        parameters = {"hashes": sorted(id_hashes), "since": since}
+        return int(self._clickhouse.mine().query(sql, parameters=parameters).result_rows[0][0]) < len(id_hashes)
 
     def is_empty(self) -> bool:
         return is_empty(self._clickhouse.mine(), self._source)

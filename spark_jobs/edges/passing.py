@@ -16,7 +16,7 @@ _LASTING = re.compile(
 """Another writer, a wrong schema, a file or a record that is gone: waiting brings nothing back."""
 # The second line is how the death of one of Spark's Python processes looks, of which it starts others.
 _PASSING = re.compile(
-    r"TransientError|SchemaAppeared|No space left on device"
+    r"TransientError|SchemaAppeared|TableWentBack|No space left on device"
     r"|Python worker (?:exited|failed)|EOFException|(?:Stream|Socket) closed|Broken pipe|Connection (?:reset|refused)"
     r"|java\.(?:io\.\w*IOException|net\.\w+Exception|nio\.\w+\.\w+Exception)"
     r"|java\.util\.concurrent\.TimeoutException|ClosedChannelException"

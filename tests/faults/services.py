@@ -137,9 +137,9 @@ def on_small_disk(stack: TestStack, part: str, megabytes: int) -> Iterator[Small
     aside = folder.with_name(f"{part}.aside")
     with away(stack, part):
         shutil.rmtree(aside, ignore_errors=True)
-        _copy(folder, aside)
+        copy_folder(folder, aside)
         with mounted(folder, f"size={megabytes}m"):
-            _copy(aside, folder)
+            copy_folder(aside, folder)
             stack.start(part)
             try:
                 yield SmallDisk(folder)
@@ -147,12 +147,12 @@ def on_small_disk(stack: TestStack, part: str, megabytes: int) -> Iterator[Small
                 Supervisor(stack.stack).stop(part)
                 (folder / "ballast").unlink(missing_ok=True)
                 shutil.rmtree(aside)
-                _copy(folder, aside)
+                copy_folder(folder, aside)
         shutil.rmtree(folder)
         aside.rename(folder)
 
 
-def _copy(source: Path, target: Path) -> None:
+def copy_folder(source: Path, target: Path) -> None:
     """With owners, modes and holes."""
     target.mkdir(parents=True, exist_ok=True)
     subprocess.run(["cp", "-a", "--sparse=always", f"{source}/.", str(target)], check=True)

@@ -31,6 +31,7 @@ from spark_jobs.edges.retention import TopicCut, lost_records, refuse_cut_topic
         ("java.lang.IllegalStateException: Some data may have been lost because", False),
         ("org.apache.kafka.clients.consumer.OffsetOutOfRangeException: java.io.IOException", False),
         ("millrace.errors.FencedError: the lease is no longer ours; TransientError before it", False),
+        ("spark_jobs.live.TableWentBack: live.x: ClickHouse came back without batch 7; starting again", True),
         ("java.lang.NullPointerException", False),
         ("[DELTA_FAILED_TO_MERGE_FIELDS] java.io.IOException", False),
     ],
