@@ -26,6 +26,7 @@ from spark_jobs.edges import lake
 from spark_jobs.narrowing import candidate_sql, changed_rows, touched
 from spark_jobs.sync import lake_contents
 from spark_jobs.transforms import gold_sql
+from spark_jobs.transforms.live_rows import live_id_hash
 
 _PATIENCE = 30.0
 """Another run may be between its publish and its sync; a difference counts once it has lasted this many seconds."""
@@ -147,7 +148,7 @@ def _live(run: BatchRun, client: Client, source: Source, rows: int) -> Copy:
 
 def _bronze_ids(rows: DataFrame, source: Source, share: int) -> NDArray[np.int64]:
     """Hashes of the ids, as the live query makes them."""
-    ids = rows.select(F.xxhash64(F.col(source.event.id).cast("string")).alias("id")).distinct()
+    ids = rows.select(live_id_hash(F.col(source.event.id)).alias("id")).distinct()
     chosen = ids.where(F.pmod("id", F.lit(share)) == 0) if share > 1 else ids
     return np.asarray(chosen.toArrow()["id"])
 

@@ -14,6 +14,7 @@ from spark_jobs.edges.bronze_tables import at_or_after
 from spark_jobs.edges.checkpoints import Checkpoint, Offsets
 from spark_jobs.edges.live_table import LiveTable, next_offsets
 from spark_jobs.stream_app import StreamApp
+from spark_jobs.transforms.live_rows import live_id_hash
 
 log = logging.getLogger(__name__)
 _SOME = 1000
@@ -65,7 +66,7 @@ def _lacks_rows(app: StreamApp, source: Source, table: LiveTable, position: Offs
     rows = _taken(app, source, position, next_offsets(app.clickhouse, source))
     if rows is None:
         return False
-    id_hash, appended = F.xxhash64(F.col(source.event.id).cast("string")), F.unix_micros("append_time")
+    id_hash, appended = live_id_hash(F.col(source.event.id)), F.unix_micros("append_time")
     some = rows.select(id_hash, appended).limit(_SOME).collect()
     return bool(some) and table.lacks({row[0] for row in some}, min(row[1] for row in some))
 

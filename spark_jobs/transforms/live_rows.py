@@ -30,9 +30,14 @@ def refined_rows(decoded: DataFrame, source: Source, key: bytes) -> DataFrame:
         F.col("timestamp").alias("append_time"),
         F.col("partition").alias("kafka_partition"),
         F.col("offset").alias("kafka_offset"),
-        F.xxhash64(F.col("event")[source.event.id].cast("string")).alias("_id_hash"),
+        live_id_hash(F.col("event")[source.event.id]).alias("_id_hash"),
     )
     return pseudonymise(flat, source, key).withColumnRenamed(source.event.time, "event_time")
+
+
+def live_id_hash(event_id: Column) -> Column:
+    """What the live table knows an event's id by, whatever the id's type."""
+    return F.xxhash64(event_id.cast("string"))
 
 
 def _portable(df: DataFrame, name: str) -> Column:

@@ -1,13 +1,14 @@
 """ClickHouse goes back to an older copy of all that it has: what its live table has lost is read from Kafka again."""
 
-import json
 import shutil
 from pathlib import Path
 
+from bench.delta_commits import end_offsets
 from tests.faults.bench import Bench
 from tests.faults.services import away, copy_folder
 from tests.faults.test_checkpoint import crash, start_again
 from tests.faults.test_clickhouse import NO_ANSWER
+from tests.faults.test_driver import committed_batch
 from tests.services.platform import await_that
 from tests.services.truth import clickhouse_rows
 
@@ -83,7 +84,4 @@ def test_repeats_at_the_end_are_no_loss(bench: Bench) -> None:
 
 def live_position(bench: Bench) -> dict[int, int]:
     """Where the last whole batch of the live query ends, as Spark's own files have it."""
-    checkpoint = bench.lab.checkpoint(bench.lab.live)
-    done = max(int(file.name) for file in (checkpoint / "commits").iterdir() if file.name.isdigit())
-    [ends] = json.loads((checkpoint / "offsets" / str(done)).read_text().splitlines()[2]).values()
-    return {int(partition): offset for partition, offset in ends.items()}
+    return end_offsets(bench.lab.checkpoint(bench.lab.live), committed_batch(bench.lab, bench.lab.live))
